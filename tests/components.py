@@ -1,0 +1,128 @@
+"""The real components of the tests: where each is, how it is made, and why it is not there.
+
+    python -m tests.components                  a line per component
+    python -m tests.components llama-server     build it if it is missing, print its path
+
+mlx-lm and vllm-mlx are installed by `stack engine install`, llama-swap is the machine's own. llama-server is built
+here, once, from the llama.cpp source that the llama-cpp-python sdist vendors: no ordinary package carries the server.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+LLAMA_VERSION = "0.3.36"
+LLAMA_REQUIREMENT = REPOSITORY / "tests" / "requirements-llama.txt"
+LLAMA_TOOLS = REPOSITORY / "tests" / "requirements-llama-build.txt"
+LLAMA_FLAGS = (
+    "-DCMAKE_BUILD_TYPE=Release",
+    "-DBUILD_SHARED_LIBS=OFF",
+    "-DGGML_NATIVE=OFF",
+    "-DLLAMA_BUILD_UI=OFF",
+    "-DLLAMA_USE_PREBUILT_UI=OFF",
+    "-DLLAMA_BUILD_TESTS=OFF",
+    "-DLLAMA_BUILD_EXAMPLES=OFF",
+)
+ENGINE_COMMANDS = {"mlx-lm": "mlx_lm.server", "vllm-mlx": "vllm-mlx"}
+NAMES = (*ENGINE_COMMANDS, "llama-server", "llama-swap")
+# those of whoever runs the tests: read once, before a test has a private HOME
+ENGINES_HOME = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "stack" / "engines"
+CACHE = Path(os.environ.get("STACK_TEST_CACHE") or Path.home() / ".cache" / "stack-tests")
+LLAMA_SERVER = CACHE / f"llama-server-{LLAMA_VERSION}" / "llama-server"
+
+
+def find(name: str) -> Path | None:
+    """The executable of a component, or None. Raises KeyError for a name that is no component."""
+    if name not in NAMES:
+        raise KeyError(name)
+    if name in ENGINE_COMMANDS:
+        complete = [marker.parent for marker in ENGINES_HOME.glob(f"{name}-[0-9]*/.complete")]
+        newest = max(complete, key=_version, default=None)
+        return newest / "bin" / ENGINE_COMMANDS[name] if newest else None
+    path = LLAMA_SERVER if name == "llama-server" else shutil.which(name)
+    return Path(path) if path and os.access(path, os.X_OK) else None
+
+
+def _version(folder: Path) -> tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r"\d+", folder.name))
+
+
+def how_to_get(name: str) -> str:
+    """What to type for a component that is missing."""
+    if name in ENGINE_COMMANDS:
+        return f".venv/bin/stack engine install {name}"
+    return f"python -m tests.components {name}" if name == "llama-server" else f"put {name} on PATH"
+
+
+def build_llama_server() -> Path:
+    """Build llama-server unless it is there; a second caller waits for the first. Takes minutes.
+
+    Raises subprocess.CalledProcessError when pip, cmake or the compiler fails.
+    """
+    target = LLAMA_SERVER
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with open(target.parent / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if find("llama-server"):
+            return target
+        with tempfile.TemporaryDirectory(prefix="build-", dir=target.parent) as folder:
+            built = _compile(Path(folder))
+            os.replace(built, target)
+    return target
+
+
+def _compile(folder: Path) -> Path:
+    tools = folder / "tools"
+    _run(sys.executable, "-m", "venv", tools)
+    pip = (tools / "bin" / "python", "-m", "pip", "--disable-pip-version-check")
+    _run(*pip, "install", "--quiet", "--require-hashes", "-r", LLAMA_TOOLS)
+    # pip asks even a download for its metadata, which needs the sdist's build backend
+    source_only = ("--no-deps", "--no-build-isolation", "--no-binary", ":all:", "--require-hashes")
+    _run(*pip, "download", "--quiet", *source_only, "--dest", folder, "-r", LLAMA_REQUIREMENT)
+    source = _unpack(next(folder.glob("llama_cpp_python-*.tar.gz")), folder / "source")
+    build = folder / "build"
+    env = os.environ | {"PATH": f"{tools / 'bin'}:{os.environ['PATH']}"}
+    _run("cmake", "-S", source, "-B", build, "-G", "Ninja", *LLAMA_FLAGS, env=env)
+    _run("nice", "-n", "10", "cmake", "--build", build, "--target", "llama-server", env=env)
+    server = build / "bin" / "llama-server"
+    _run("strip", server)
+    _run(server, "--version")
+    return server
+
+
+def _unpack(sdist: Path, into: Path) -> Path:
+    with tarfile.open(sdist) as archive:
+        members = [member for member in archive if "/vendor/llama.cpp/" in member.name]
+        archive.extractall(into, members, filter="data")
+    return next(into.glob("*/vendor/llama.cpp"))
+
+
+def _run(*argv: str | Path, env: dict[str, str] | None = None) -> None:
+    # our stdout is the path alone, so that a script can take it
+    subprocess.run([str(word) for word in argv], check=True, env=env, stdin=subprocess.DEVNULL, stdout=sys.stderr)
+
+
+def main(argv: Sequence[str]) -> int:
+    if list(argv) == ["llama-server"]:
+        print(build_llama_server())
+        return 0
+    if argv:
+        print(f"usage: python -m tests.components [llama-server], not {' '.join(argv)}", file=sys.stderr)
+        return 2
+    for name in NAMES:
+        print(f"{name}: {find(name) or f'missing ({how_to_get(name)})'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

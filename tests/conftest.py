@@ -1,0 +1,104 @@
+"""Fixtures of every kind of test: the self-test model, free ports, private homes, real components."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests import components, homes
+from tests.fake_stack import FakeStack
+
+REQUIRED = frozenset(filter(None, os.environ.get("STACK_TEST_REQUIRE", "").split(",")))
+
+
+def need(name: str) -> Path:
+    """The executable of a real component; a missing one skips the test, or fails it where CI requires it."""
+    if found := components.find(name):
+        return found
+    reason = f"{name} is not here: {components.how_to_get(name)}"
+    if name in REQUIRED:
+        pytest.fail(f"{reason} (STACK_TEST_REQUIRE names it)", pytrace=False)
+    pytest.skip(reason)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if unknown := REQUIRED - set(components.NAMES):
+        raise pytest.UsageError(f"STACK_TEST_REQUIRE: no component is called {', '.join(sorted(unknown))}")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("component"):
+        for name in marker.args:
+            need(name)
+
+
+@pytest.fixture
+def require() -> Callable[[str], Path]:
+    """`require("mlx-lm")` is the path of its executable; skips, or fails in CI, where it is missing."""
+    return need
+
+
+@pytest.fixture(scope="session")
+def selftest_model() -> Path:
+    """The folder of the self-test model (safetensors)."""
+    return components.REPOSITORY / "models" / "selftest"
+
+
+@pytest.fixture(scope="session")
+def selftest_gguf(selftest_model: Path) -> Path:
+    """The same model as one GGUF file."""
+    return selftest_model / "selftest.gguf"
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Each call gives another port that nobody listened on when it was asked."""
+    given: set[int] = set()
+
+    def one() -> int:
+        while True:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                port: int = probe.getsockname()[1]
+            if port not in given:
+                given.add(port)
+                return port
+
+    return one
+
+
+@pytest.fixture
+def stack_home(tmp_path: Path) -> Iterator[homes.Home]:
+    """A private HOME with XDG folders, HF_HOME and a short runtime folder; real engines are visible in it."""
+    with homes.private_home(tmp_path) as home:
+        yield home
+        homes.end(home)
+
+
+@pytest.fixture
+def stack_cli(stack_home: homes.Home) -> Iterator[homes.Cli]:
+    """`stack_cli("plan", "--json")` runs `.venv/bin/stack` in the private home.
+
+    At the end `stack down` runs; the test fails if that leaves a process.
+    """
+    cli = homes.Cli(stack_home)
+    yield cli
+    left = cli.close()
+    assert not left, "`stack down` left running:\n" + "\n".join(left)
+
+
+@pytest.fixture
+def fake_stack(stack_cli: homes.Cli, selftest_gguf: Path, free_port: Callable[[], int]) -> Callable[..., FakeStack]:
+    """`fake_stack("--exit-at-once", model={...}, top={...})`: a written stack.yaml on fake engines."""
+
+    def make(*options: str, **changes: Any) -> FakeStack:
+        made = FakeStack(stack_cli, selftest_gguf, free_port(), free_port(), list(options), **changes)
+        made.write()
+        return made
+
+    return make
