@@ -1,0 +1,59 @@
+"""Where things live on this machine (DESIGN.md: Contracts, decisions 4, 9, 10)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def _xdg(variable: str, default: str) -> Path:
+    return Path(os.environ.get(variable) or Path.home() / default)
+
+
+def state_home() -> Path:
+    return _xdg("XDG_STATE_HOME", ".local/state") / "stack"
+
+
+def data_home() -> Path:
+    return _xdg("XDG_DATA_HOME", ".local/share") / "stack"
+
+
+def cache_home() -> Path:
+    return _xdg("XDG_CACHE_HOME", ".cache") / "stack"
+
+
+def engines_home() -> Path:
+    """One folder an engine environment: `mlx-lm-0.32.2/`."""
+    return data_home() / "engines"
+
+
+def hub_cache() -> Path:
+    """Hugging Face's hub cache, by its own rules (HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME)."""
+    if direct := os.environ.get("HF_HUB_CACHE"):
+        return Path(direct)
+    home = os.environ.get("HF_HOME") or _xdg("XDG_CACHE_HOME", ".cache") / "huggingface"
+    return Path(home) / "hub"
+
+
+class StackPaths:
+    """State of one stack, and its control socket (a short path: a unix socket's has at most 107 bytes)."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.state = state_home() / name
+        self.logs = self.state / "logs"
+        self.plan = self.state / "plan.json"
+        self.lock = self.state / "lock"
+        self.daemon = self.state / "daemon.json"
+        self.verdicts = self.state / "verdicts.json"
+        self.artifacts = self.state / "artifacts"
+
+    @property
+    def socket(self) -> Path:
+        base = os.environ.get("XDG_RUNTIME_DIR")
+        runtime = Path(base) if base and os.access(base, os.W_OK) else Path(tempfile.gettempdir())
+        folder = runtime / f"stack-{os.getuid()}"
+        # two HOMEs may hold a stack of the same name
+        return folder / f"{hashlib.sha256(str(self.state).encode()).hexdigest()[:12]}.sock"
