@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import FileOption, HostOption, JsonOption
+
+
+def pull(
+    models: Annotated[list[str] | None, typer.Argument(help="Models to pull; all of the stack's by default.")] = None,
+    file: FileOption = Path("stack.yaml"),
+    host_file: HostOption = None,
+    as_json: JsonOption = False,
+    update: Annotated[bool, typer.Option("--update", help="Look for newer commits of branches and tags.")] = False,
+) -> None:
+    """Download the weights that this machine needs, from the source that `stack plan` chooses."""
+    from orchestrator.edge.detect import detect
+    from orchestrator.edge.host_file import read_host
+    from orchestrator.edge.load import load
+    from orchestrator.edge.pull import pull as run
+    from orchestrator.edge.wanted import wanted
+
+    stack = load(file).stack
+    host = read_host(host_file)[0] if host_file else detect(stack.backends)
+    items, words = wanted(stack, host, models or ())
+    for word in words:
+        print(word, file=sys.stderr)
+    done = run(items, update=update)
+    if as_json:
+        print(json.dumps([asdict(one) for one in done], indent=2))

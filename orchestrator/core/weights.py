@@ -1,0 +1,80 @@
+"""What is known of a model's weights without loading them. Sizes in bytes; read by core/config_shapes, core/gguf."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.core.spec import Source
+
+
+@dataclass(frozen=True, slots=True)
+class KvGroup:
+    """Layers that hold the same cache: `values` K and V numbers per token per layer.
+
+    window: tokens that such a layer holds at most, None = all of the context. MLA and linear layers are told
+    apart by what they hold: MLA by its small `values`, linear attention by `Weights.state` alone.
+    """
+
+    layers: int
+    values: int
+    window: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """path: where they are, absolute (a folder, or a GGUF file); "" when only declared.
+
+    size: bytes of the tensors; kv: cache shape per request; state: bytes per request that do not grow with tokens;
+    context: the longest that the model was made for; template: the chat template's text, "" if it has none;
+    digest: a hash of headers and sizes that changes when the weights do; origin: the file that this was read from.
+    """
+
+    path: str
+    size: int
+    model_type: str
+    context: int
+    kv: tuple[KvGroup, ...] = ()
+    state: int = 0
+    template: str = ""
+    quantization: str = ""
+    digest: str = ""
+    origin: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a model's own description (config.json, GGUF metadata) says, before anything is added up.
+
+    kv is () where the description does not say how its layers attend: then the cache's size is not known.
+    """
+
+    model_type: str
+    context: int
+    kv: tuple[KvGroup, ...] = ()
+    state: int = 0
+    quantization: str = ""
+
+
+def group(layers: list[tuple[int, int | None]]) -> tuple[KvGroup, ...]:
+    """(values, window) of each layer -> groups in the order of their first layer; layers with 0 values are left out."""
+    counts: dict[tuple[int, int | None], int] = {}
+    for values, window in layers:
+        if values > 0:
+            counts[values, window] = counts.get((values, window), 0) + 1
+    return tuple(KvGroup(count, values, window) for (values, window), count in counts.items())
+
+
+def weights_key(source: Source) -> str:
+    """How a source's weights are called in a mapping: `/models/tiny`, `org/name@main`, `org/name@v1:model-q8.gguf`.
+
+    A projector and a draft model are weights, too: `+mmproj:NAME`, `+draft:NAME`. "" for a source without weights of
+    its own (url, tag, cmd).
+    """
+    if source.path:
+        key = source.path
+    elif source.repo:
+        key = f"{source.repo}@{source.revision or 'main'}" + (f":{source.file}" if source.file else "")
+    else:
+        return ""
+    key += f"+mmproj:{source.mmproj}" if source.mmproj else ""
+    return key + (f"+draft:{source.draft}" if source.draft else "")
