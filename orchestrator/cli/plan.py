@@ -1,0 +1,54 @@
+"""`stack plan`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from orchestrator.cli.options import FileOption, HostOption, JsonOption
+
+if TYPE_CHECKING:
+    from orchestrator.core.plan import Plan
+
+
+def plan(
+    file: FileOption = Path("stack.yaml"),
+    host_file: HostOption = None,
+    as_json: JsonOption = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Compare with what is installed and running.")] = False,
+    force: Annotated[list[str] | None, typer.Option("--force", help="Plan this model though it does not fit.")] = None,
+) -> None:
+    """Show what would run here, each decision with its reason. Changes nothing."""
+    from orchestrator import pipeline
+
+    made = pipeline.make_plan(pipeline.prepare(file, host_file), force=frozenset(force or ()))
+    if diff:
+        _print_diff(made, as_json)
+    elif as_json:
+        from orchestrator.core.plan_json import plan_to_json
+
+        sys.stdout.write(plan_to_json(made))
+    else:
+        from orchestrator.cli.plan_view import show
+
+        show(made)
+
+
+def _print_diff(made: Plan, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from orchestrator.edge.diff import compare
+    from orchestrator.edge.paths import StackPaths
+
+    rows = compare(made, StackPaths(made.name))
+    if as_json:
+        changed = any(row.action != "unchanged" for row in rows)
+        print(json.dumps({"name": made.name, "changed": changed, "rows": [asdict(row) for row in rows]}, indent=2))
+        return
+    width = max(len(row.subject) for row in rows)
+    for row in rows:
+        print(f"{row.subject:<{width}}  {row.action:<9}" + (f"  {row.reason}" if row.reason else "").rstrip())

@@ -1,0 +1,134 @@
+"""llama.cpp's server, `llama-server` (facts: its --help and source, and shared/reference/engines.md).
+
+`-c` is the context of all slots together: it is divided by `-np`, so `context` x slots is rendered. `--cache-ram` is a
+prompt cache in host memory of 8 GiB unless told otherwise, beyond what the plan reserves: off. The tool parser is found
+from the template. It serves any model name.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from orchestrator.core import backend
+from orchestrator.core.backend import Built, Can, Request
+from orchestrator.core.host import Host
+from orchestrator.core.launch import Process, Ready
+from orchestrator.core.memory import KV_BYTES, per_context
+from orchestrator.core.spec import Model, Source
+
+CACHE_TYPES = {"f16": "f16", "bf16": "bf16", "q8": "q8_0", "q4": "q4_0"}
+MODES = {"embed": "--embedding", "rerank": "--reranking"}
+"""Flags that restrict the server to one capability."""
+ALL_LAYERS = "999"
+
+
+def _owned() -> dict[str, str]:
+    names = {
+        "sources": "-m --model -hf -hfr --hf-repo -hff --hf-file -mu --model-url",
+        "models": "-a --alias",
+        "endpoint.listen": "--host",
+        "serve.port": "--port",
+        "context": "-c --ctx-size",
+        "serve.concurrency": "-np --parallel -kvu --kv-unified -no-kvu --no-kv-unified",
+        "memory.kv_dtype": "-ctk --cache-type-k -ctv --cache-type-v",
+        "serve.max_tokens": "-n --predict --n-predict",
+        "sources.llama-cpp.mmproj": "-mm --mmproj",
+        "sources.llama-cpp.draft": "-md --model-draft --spec-draft-model",
+        "sources.llama-cpp.chat_template": "--chat-template --chat-template-file --jinja --no-jinja",
+        "capabilities": "--embedding --embeddings --rerank --reranking",
+        "endpoint.keys": "--api-key --api-key-file",
+    }
+    return {flag: key for key, flags in names.items() for flag in flags.split()}
+
+
+class LlamaCpp:
+    name = "llama-cpp"
+    implemented = True
+    reserves: backend.Reserves = "slots"
+    needs_engine = True
+    takes_parsers = False
+    kv_dtypes = frozenset(CACHE_TYPES)
+    owned_flags = MappingProxyType(_owned())
+
+    def supports(self, model: Model, source: Source, host: Host) -> str | None:
+        if wrong := backend.not_files(source, "mmproj", "draft", "chat_template"):
+            return wrong
+        name = source.file or source.path or ""
+        if source.repo and not source.file:
+            return "needs `file`: which GGUF of the repository"
+        if not name.lower().endswith(".gguf"):
+            return "llama-server reads GGUF files only"
+        wanted = set(model.capabilities or ())
+        if extra := sorted(wanted - {"chat", "tools", "vision", *MODES}):
+            return f"llama-server cannot do {', '.join(extra)}"
+        if len(wanted) > 1 and wanted & set(MODES):
+            return f"llama-server does {' and '.join(sorted(wanted & set(MODES)))} only in a process of its own"
+        if "vision" in wanted and not source.mmproj:
+            return "needs `mmproj`, the vision projector"
+        return None
+
+    def launch(self, request: Request) -> Built:
+        source, model = request.source, request.model
+        total = _shared(request)
+        argv = [
+            *(backend.executable(request), "-m", backend.weights_path(request), "-a", request.model_id),
+            *("--host", "127.0.0.1", "--port", str(request.port), "--jinja", "--metrics"),
+            *("-c", str(total or request.context * request.concurrency), "-np", str(request.concurrency)),
+        ]
+        if total:
+            argv += ["--kv-unified"]
+        argv += _where(request.host)
+        known = request.engine.flags if request.engine else ()
+        if "--cache-ram" in known and "--cache-ram" not in model.serve.extra_args:
+            argv += ["--cache-ram", "0"]
+        if model.serve.max_tokens:
+            argv += ["-n", str(model.serve.max_tokens)]
+        if kind := CACHE_TYPES.get(model.memory.kv_dtype or ""):
+            argv += ["--cache-type-k", kind, "--cache-type-v", kind]
+        if source.mmproj:
+            argv += ["--mmproj", backend.beside(request, source.mmproj)]
+        if source.draft:
+            argv += ["-md", backend.beside(request, source.draft)]
+        if source.chat_template:
+            argv += ["--chat-template-file", source.chat_template]
+        argv += [MODES[capability] for capability in request.capabilities if capability in MODES]
+        argv += [*model.serve.extra_args, *model.serve.unchecked_args]
+        return Built(
+            how=Process(tuple(argv)),
+            served_name=request.model_id,
+            ready=Ready("/health", model.serve.start_timeout),
+            env=backend.environment(request),
+            native=_native(request),
+        )
+
+    def can(self, version: str, tool_parser: str) -> Can:
+        return Can(named="ignored", unload="not applicable")
+
+
+def _shared(request: Request) -> int:
+    """Tokens of a KV cache that all slots share: when `memory.kv` holds fewer than `context` for each; else 0."""
+    if request.model.memory.kv is None or request.weights is None or not request.weights.kv:
+        return 0
+    per_value = KV_BYTES[request.model.memory.kv_dtype]
+    one = per_context(request.weights, request.context, per_value)
+    if one * request.concurrency <= request.kv_bytes:
+        return 0
+    return request.context * request.kv_bytes // one
+
+
+def _where(host: Host) -> list[str]:
+    """The plan counts weights and KV in the unified pool on Apple, in host memory elsewhere: so they must go there."""
+    if host.apple:
+        return ["-ngl", ALL_LAYERS]
+    return ["--device", "none"] if host.gpus else []
+
+
+def _native(request: Request) -> tuple[str, ...]:
+    if "embed" in request.capabilities:
+        return ("/v1/embeddings",)
+    if "rerank" in request.capabilities:
+        return ("/v1/rerank",)
+    return ("/v1/completions", "/v1/messages", "/v1/messages/count_tokens", "/v1/responses")
+
+
+BACKEND = LlamaCpp()

@@ -1,0 +1,76 @@
+"""What `up` would change: a plan against the plan that was written last and what runs of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from orchestrator.core.launch import Attach, Launch
+from orchestrator.core.plan import Plan
+
+Action = Literal["unchanged", "start", "restart", "stop", "add", "remove"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """add, remove: nothing is started or stopped, but the endpoint gains or loses the model."""
+
+    subject: str
+    action: Action
+    reason: str = ""
+
+
+RUNNING = ("starting", "ready", "draining")
+
+
+def changes(new: Plan, old: Plan | None, states: Mapping[str, str] | None) -> tuple[Change, ...]:
+    """In the new plan's order, then what goes, then the daemon. old: what was written last; states: by model, as the
+    daemon says, None = it is not running."""
+    before = {launch.model: launch for launch in old.launches} if old else {}
+    found = [_one(launch, before.get(launch.model), (states or {}).get(launch.model)) for launch in new.launches]
+    kept = {launch.model for launch in new.launches}
+    for model in [*before, *(model for model in states or {} if model not in before)]:
+        if model not in kept:
+            running = (states or {}).get(model) in RUNNING
+            found.append(Change(model, "stop" if running else "remove", "no longer in stack.yaml"))
+    return (*found, _daemon(new, old, states))
+
+
+def _one(new: Launch, old: Launch | None, state: str | None) -> Change:
+    if isinstance(new.how, Attach):
+        if old is None:
+            return Change(new.model, "add", f"attached: {new.how.url}")
+        return Change(new.model, "unchanged" if old == new else "restart", "attached")
+    if state in RUNNING:
+        if old is None:
+            return Change(new.model, "restart", "it runs, but no plan of it is left")
+        if old.hash != new.hash:
+            return Change(new.model, "restart", ", ".join(_differences(old, new)))
+        return Change(new.model, "unchanged", "")
+    if new.serving.residency == "resident" or new.serving.preload:
+        return Change(new.model, "start", "resident" if new.serving.residency == "resident" else "preload")
+    if old is None:
+        return Change(new.model, "add", "starts on demand")
+    return Change(new.model, "unchanged", "starts on demand")
+
+
+def _differences(old: Launch, new: Launch) -> list[str]:
+    """What makes the engine another one, in words."""
+    words = {"backend": "backend", "served_name": "name in the engine", "port": "port", "env": "environment"}
+    found = [
+        f"{text}: {getattr(old, key)} -> {getattr(new, key)}" if key in ("backend", "port") else text
+        for key, text in words.items()
+        if getattr(old, key) != getattr(new, key)
+    ]
+    if old.weights_digest != new.weights_digest:
+        found.append("weights")
+    if old.how != new.how:
+        found.append("command line")
+    return found or ["secrets"]
+
+
+def _daemon(new: Plan, old: Plan | None, states: Mapping[str, str] | None) -> Change:
+    if states is None:
+        return Change("gateway", "start", "")
+    return Change("gateway", "unchanged") if old == new else Change("gateway", "restart", "the plan differs")

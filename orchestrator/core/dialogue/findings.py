@@ -1,0 +1,53 @@
+"""Findings and verdicts: stable names, so scripts may match on them (reference: docs/probe.md)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+
+class Culprit(StrEnum):
+    PARSER = "parser"
+    STREAM_PARSER = "stream_parser"
+    TEMPLATE_OR_HISTORY = "template_or_history"
+    SERVER = "server"
+    CONTEXT = "context"
+    MODEL_OR_QUANTIZATION = "model_or_quantization"
+    GATEWAY = "gateway"
+    UNKNOWN = "unknown"
+
+
+Severity = Literal["F", "D", "N"]
+"""F fails the verdict, D degrades it, N is a note."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """turn: 1-based turn of the episode, None outside an episode; evidence: request and raw reply, cut short."""
+
+    code: str
+    culprit: Culprit
+    severity: Severity
+    scenario: str
+    text: str
+    mend: str = ""
+    turn: int | None = None
+    streamed: bool = False
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """turns: tool turns of the free run; clean_turns: those without an F or D finding; first_failure: 1-based."""
+
+    model: str
+    verdict: Literal["pass", "degraded", "fail"]
+    turns: int
+    clean_turns: int
+    first_failure: int | None
+    findings: tuple[Finding, ...] = ()
+    tier: str = "quick"
+    seconds: float = 0.0
+    bound: str = ""
+    transcript: tuple[dict[str, Any], ...] = ()

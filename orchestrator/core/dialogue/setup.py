@@ -1,0 +1,64 @@
+"""What a probe is told beforehand: the model's name, what is known of its engine, and the size of the exercise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self
+
+from orchestrator.core.backend import Can
+from orchestrator.core.dialogue.wording import WORDS
+
+EVENTS = ("pair", "retry", "recall")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """The size of the exercise; the self-test model's own are in `probe.json` beside its weights.
+
+    alphabet: words of keys and nonces; events: what rotates into the walk, in turn; every: turns between two of them;
+    max_tokens: limit of an ordinary reply; request_seconds: deadline of one request; together: requests at once;
+    padding, extra_tools: tokens of padding and further tools (for the full probe).
+    """
+
+    alphabet: tuple[str, ...] = WORDS
+    events: tuple[str, ...] = EVENTS
+    every: int = 8
+    turns: int = 40
+    max_tokens: int = 1024
+    request_seconds: float = 120.0
+    together: int = 2
+    padding: int = 2000
+    extra_tools: int = 24
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """From JSON; keys that this version does not know are left out. Raises TypeError, ValueError on wrong types."""
+        if not isinstance(values, Mapping):
+            raise TypeError("not an object")
+        known: dict[str, Any] = {}
+        for one in fields(cls):
+            if one.name in values:
+                value, kind = values[one.name], type(getattr(cls(), one.name))
+                known[one.name] = tuple(str(x) for x in value) if kind is tuple else kind(value)
+        if unknown := set(known.get("events", ())) - set(EVENTS):
+            raise ValueError(f"events: {sorted(unknown)} are not among {list(EVENTS)}")
+        if len(set(known.get("alphabet", WORDS))) < 24:
+            raise ValueError("alphabet: at least 24 different words")
+        return cls(**known)
+
+    def limited(self, concurrency: int, max_tokens: int | None) -> Parameters:
+        """No more at once than the engine serves, no longer replies than it gives."""
+        most = self.max_tokens if max_tokens is None else min(self.max_tokens, max_tokens)
+        return replace(self, together=min(self.together, concurrency), max_tokens=most)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """wire: how the template opens a call (`ToolPath.wire`), "" = unknown; can: None = nothing is known."""
+
+    model: str
+    seed: int = 0
+    wire: str = ""
+    can: Can | None = None
+    parameters: Parameters = field(default_factory=Parameters)

@@ -1,0 +1,146 @@
+"""How one model is served: the values that runners, targets, the gateway and the probe read. Times in seconds."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Literal
+
+Capability = Literal["chat", "tools", "vision", "embed", "rerank", "transcribe", "speak"]
+Owner = Literal["supervisor", "manager", "compose", "external"]
+Residency = Literal["resident", "on-demand", "sleep"]
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """argv[0] is absolute. cwd None = the state folder."""
+
+    argv: tuple[str, ...]
+    cwd: str | None = None
+    kind: Literal["process"] = "process"
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """port: the one inside; mounts as (host path, container path, "ro" | "rw")."""
+
+    image: str
+    argv: tuple[str, ...]
+    port: int
+    mounts: tuple[tuple[str, str, str], ...] = ()
+    gpus: tuple[str, ...] = ()
+    kind: Literal["container"] = "container"
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """A server that somebody else runs. url ends in the API's root (`https://api.example.com/v1`).
+
+    key: ("env" | "file", name or path) of the secret that goes out as a bearer token, None for none.
+    """
+
+    url: str
+    key: tuple[Literal["env", "file"], str] | None = None
+    kind: Literal["attach"] = "attach"
+
+
+How = Process | Container | Attach
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """path: answers 200 once the engine listens; readiness itself is proven per capability (DESIGN.md, decision 7)."""
+
+    path: str
+    timeout: int = 600
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """Bytes that the plan reserves in one pool ("host", "unified", "gpu:0"); formula: the arithmetic, for people."""
+
+    pool: str
+    weights: int
+    kv: int
+    formula: str
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.kv
+
+
+@dataclass(frozen=True, slots=True)
+class ToolPath:
+    """How tool calls travel: family, wire format, the parsers that this backend was given, and where that came from."""
+
+    family: str = ""
+    wire: str = ""
+    tool_parser: str = ""
+    reasoning_parser: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """What requests may use. context: tokens of one request; concurrency: requests at once; queue: waiting beyond."""
+
+    context: int
+    concurrency: int = 1
+    queue: int = 16
+    max_tokens: int | None = None
+    residency: Residency = "on-demand"
+    ttl: int | None = None
+    preload: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """served_name: what the engine itself calls the model (the gateway rewrites `model` to it where it differs).
+
+    native: OpenAI-style paths beyond chat that the engine serves itself (`/v1/messages`).
+    secret_names: environment variables whose values are filled in at start, never rendered.
+    """
+
+    model: str
+    backend: str
+    served_name: str
+    port: int | None
+    how: How
+    ready: Ready
+    serving: Serving
+    tools: ToolPath = field(default_factory=ToolPath)
+    capabilities: tuple[Capability, ...] = ("chat",)
+    native: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    secret_names: tuple[str, ...] = ()
+    memory: tuple[Reservation, ...] = ()
+    owner: Owner = "supervisor"
+    weights: str = ""
+    weights_digest: str = ""
+    engine_version: str = ""
+    source: str = ""
+    """The chosen source's place in stack.yaml: `models.tiny.sources.mlx-lm`."""
+
+    @property
+    def url(self) -> str:
+        """The API root that serves it, without a trailing slash: `http://127.0.0.1:18500/v1`."""
+        return self.how.url.rstrip("/") if isinstance(self.how, Attach) else f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def hash(self) -> str:
+        """12 hex digits over what the running engine depends on: a change here means a restart of this engine."""
+        what = {k: asdict(self)[k] for k in ("backend", "served_name", "port", "how", "env", "secret_names")}
+        what["weights"] = self.weights_digest
+        return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def proof(self) -> str:
+        """Key under which a verdict is cached: weights, engine version, template, flags (DESIGN.md, decision 7)."""
+        what = [self.weights_digest, self.engine_version, self.tools.wire, self.hash, sorted(self.capabilities)]
+        return hashlib.sha256(json.dumps(what).encode()).hexdigest()[:16]
+
+
+def marker(stack: str, launch: Launch) -> str:
+    """The value of STACK_RUN in an engine's environment: `<stack>/<model>/<launch hash>` (DESIGN.md, decision 5)."""
+    return f"{stack}/{launch.model}/{launch.hash}"

@@ -1,0 +1,102 @@
+"""How much memory a launch takes, pool by pool, with the arithmetic in words. All sizes in bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from orchestrator.core.backend import Reserves
+from orchestrator.core.host import Host
+from orchestrator.core.plan import Pool
+from orchestrator.core.spec import Stack
+from orchestrator.core.units import show_size
+from orchestrator.core.weights import Weights
+
+GIB = 2**30
+
+KV_BYTES = {None: 2.0, "f16": 2.0, "bf16": 2.0, "fp8": 1.0, "q8": 34 / 32, "q4": 18 / 32}
+"""Bytes a number: q8 and q4 carry a scale (and offset) per block of 32 or 64, alike in GGUF and MLX."""
+
+STEP = 256
+"""Automatic contexts are whole multiples of this many tokens."""
+
+LEAST = 512
+"""A model whose memory does not hold a context of this length does not fit."""
+
+
+def main_pool(host: Host, stack: Stack) -> tuple[Pool, str]:
+    """The pool of launches without a GPU of their own, and why its reserve is what it is."""
+    asked = stack.budget.host.reserve if stack.budget.host else None
+    if host.apple:
+        size = min(host.memory, host.apple.wired_limit)
+        # below the wired limit macOS keeps the rest of the memory anyway
+        reserve = asked if asked is not None else max(size // 16 if size < host.memory else size // 8, GIB)
+        limit = f"the GPU may wire {show_size(host.apple.wired_limit)} of {show_size(host.memory)}"
+        kept = "budget.host.reserve" if asked is not None else "kept for the system and the engines' own buffers"
+        return Pool("unified", size, min(reserve, size)), f"{limit}; {show_size(reserve)} {kept}"
+    reserve = asked if asked is not None else min(max(host.memory // 8, GIB), 8 * GIB)
+    kept = "budget.host.reserve" if asked is not None else "an eighth (1 to 8 GiB) kept for the system"
+    return Pool("host", host.memory, min(reserve, host.memory)), f"{show_size(reserve)} {kept}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """How a backend holds the KV of its requests. per_value: bytes a number; contexts: full contexts reserved."""
+
+    reserves: Reserves
+    concurrency: int
+    per_value: float = 2.0
+
+    @property
+    def contexts(self) -> int:
+        return {"paged": 1, "external": 0, "cached": self.concurrency + 1}.get(self.reserves, self.concurrency)
+
+    @property
+    def words(self) -> str:
+        many = "" if self.concurrency == 1 else "s"
+        return {
+            "slots": f"{self.concurrency} slot{many}",
+            "unbounded": f"{self.concurrency} request{many}",
+            "cached": f"({self.concurrency} request{many} + 1 in the prompt cache)",
+            "paged": "1 full context",
+            "external": "",
+        }[self.reserves]
+
+
+def per_context(weights: Weights, tokens: int, per_value: float) -> int:
+    """Bytes of KV and state that one request of so many tokens holds."""
+    values = sum(g.layers * g.values * min(tokens, g.window or tokens) for g in weights.kv)
+    return int(values * per_value) + weights.state
+
+
+def kv_bytes(weights: Weights, tokens: int, cache: Cache) -> int:
+    return per_context(weights, tokens, cache.per_value) * cache.contexts
+
+
+def kv_formula(weights: Weights, tokens: int, cache: Cache) -> str:
+    """`5 layers x 256 values x 2 B x 8192 tokens x 2 slots = 40 MiB`."""
+    parts = []
+    for group in weights.kv:
+        held = min(tokens, group.window or tokens)
+        window = " (their window)" if group.window and group.window < tokens else ""
+        layers = "layer" if group.layers == 1 else "layers"
+        parts.append(f"{group.layers} {layers} x {group.values} values x {cache.per_value:g} B x {held} tokens{window}")
+    if weights.state:
+        parts.append(f"{show_size(weights.state)} state")
+    if not parts:
+        return "no KV cache known"
+    inner = parts[0] if len(parts) == 1 else "(" + " + ".join(parts) + ")"
+    return f"{inner} x {cache.words} = {show_size(kv_bytes(weights, tokens, cache))}"
+
+
+def largest_context(weights: Weights, room: int, cache: Cache, most: int) -> int:
+    """The longest context, at most `most`, whose KV fits into `room` bytes; 0 if not even LEAST tokens do."""
+    if kv_bytes(weights, most, cache) <= room:
+        return most
+    low, high = 0, most // STEP
+    while low < high:  # KV never shrinks with tokens
+        middle = (low + high + 1) // 2
+        if kv_bytes(weights, middle * STEP, cache) <= room:
+            low = middle
+        else:
+            high = middle - 1
+    return low * STEP if low * STEP >= min(LEAST, most) else 0

@@ -1,0 +1,111 @@
+"""llama-swap's config.yaml. Its traps are in docs/llama-swap.md's source, shared/reference/llama-swap.md.
+
+Under our daemon llama-swap only starts, stops and proxies: we decide when, so nothing is preloaded and no ttl runs.
+Rendered for use by itself it has the plan's ttl and preloads the residents. Both times the matrix holds memory.
+"""
+
+from __future__ import annotations
+
+import shlex
+
+from orchestrator.core.launch import Launch, Process, marker
+from orchestrator.core.plan import Plan
+from orchestrator.core.swap_config import Config, Entry, Hooks, Matrix, OnStartup, Router, RouterSettings, Routing
+from orchestrator.core.swap_versions import OLDEST, UNLOAD_TIMEOUT, known_version
+from orchestrator.core.target import Artifact, Templates
+from orchestrator.core.trouble import path
+from orchestrator.errors import PlanError, Problem
+
+PATH = "llama-swap/config.yaml"
+GRACE = 20
+"""Seconds between SIGTERM and SIGKILL of an engine, where the version knows `unloadTimeout`."""
+HEADROOM = 8
+"""Requests beyond concurrency and queue, for the daemon's own: the gateway answers 429 before llama-swap does."""
+
+
+class LlamaSwap:
+    name = "llama-swap"
+    systems = ("linux", "macos")
+    implemented = True
+
+    def render(self, plan: Plan, templates: Templates) -> tuple[Artifact, ...]:
+        values = config(plan).model_dump(by_alias=True, exclude_none=True)
+        return (Artifact(PATH, templates("llama-swap/config.yaml.j2", stack=plan.name, config=values)),)
+
+
+TARGET = LlamaSwap()
+
+
+def config(plan: Plan) -> Config:
+    """The config as values. Attached models are served by the gateway and not here.
+
+    Raises PlanError: nothing to run, a version that is too old, a `${` that llama-swap would take for a macro.
+    """
+    launches = [launch for launch in plan.launches if isinstance(launch.how, Process)]
+    version = known_version(plan.host.llama_swap)
+    problems = [problem for launch in launches for problem in _macros(launch)]
+    if not launches:
+        raise PlanError("llama-swap has nothing to run: every model is attached")
+    if version is not None and version < OLDEST:
+        raise PlanError(f"llama-swap v{version} is too old: v{OLDEST} is needed", mend="update llama-swap")
+    if problems:
+        raise PlanError("llama-swap cannot say this", problems=problems)
+    alone = plan.supervisor != "llama-swap"
+    preload = [launch.model for launch in launches if launch.serving.residency == "resident" or launch.serving.preload]
+    return Config(
+        health_check_timeout=max(15, *(launch.ready.timeout for launch in launches)),
+        log_level="info",
+        log_to_stdout="both",
+        capture_buffer=0,
+        send_loading_state=False,
+        models={launch.model: _entry(plan, launch, version, alone) for launch in launches},
+        routing=_routing(plan, launches),
+        hooks=Hooks(on_startup=OnStartup(preload=preload)) if alone and preload else None,
+    )
+
+
+def command(argv: tuple[str, ...]) -> str:
+    """argv as llama-swap's `cmd`, which is split like a POSIX shell's words, after a look at its lines: one that begins
+    with `#` is dropped and a `\\` at the end joins two. So a line break inside an argument is fenced by quotes."""
+    return " ".join(shlex.quote(text).replace("\n", "''\n''") for text in argv)
+
+
+def _entry(plan: Plan, launch: Launch, version: int | None, alone: bool) -> Entry:
+    assert isinstance(launch.how, Process)
+    serving = launch.serving
+    environment = {"STACK_RUN": marker(plan.name, launch), **dict(launch.env)}
+    environment |= {name: f"${{env.{name}}}" for name in launch.secret_names}
+    names = [name for name, model in plan.names.items() if model == launch.model and name != launch.model]
+    return Entry(
+        cmd=command(launch.how.argv),
+        proxy=f"http://127.0.0.1:{launch.port}",
+        check_endpoint=launch.ready.path,
+        ttl=(serving.ttl or 0) if alone else 0,
+        concurrency_limit=serving.concurrency + serving.queue + HEADROOM,
+        env=[f"{name}={value}" for name, value in sorted(environment.items())],
+        use_model_name=launch.served_name if launch.served_name != launch.model else None,
+        aliases=names,
+        unload_timeout=GRACE if version is not None and version >= UNLOAD_TIMEOUT else None,
+    )
+
+
+def _routing(plan: Plan, launches: list[Launch]) -> Routing:
+    """The plan's sets; a model that is in none of them (there are at most 64) gets one with the residents."""
+    names = {launch.model: f"m{i}" for i, launch in enumerate(launches)}
+    groups = [tuple(model for model in group if model in names) for group in plan.sets]
+    residents = [launch.model for launch in launches if launch.serving.residency == "resident"]
+    groups += [(*residents, model) for model in names if not any(model in group for group in groups)]
+    sets = {f"s{i}": " & ".join(names[model] for model in group) for i, group in enumerate(groups)}
+    matrix = Matrix(vars={short: model for model, short in names.items()}, sets=sets)
+    return Routing(router=Router(use="matrix", settings=RouterSettings(matrix=matrix)))
+
+
+def _macros(launch: Launch) -> list[Problem]:
+    assert isinstance(launch.how, Process)
+    at = ("models", launch.model)
+    words = "`${` would be a macro of llama-swap"
+    found = []
+    if any("${" in text for text in launch.how.argv):
+        found.append(Problem(path(at), f"{words}: {next(t for t in launch.how.argv if '${' in t)[:80]}"))
+    found += [Problem(path((*at, "serve", "env", name)), words) for name, value in launch.env if "${" in name + value]
+    return found

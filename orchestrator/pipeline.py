@@ -1,0 +1,167 @@
+"""The straight line from stack.yaml to what runs, one short function a stage. Modules are imported where needed."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from orchestrator.core.host import Host
+    from orchestrator.core.plan import Plan
+    from orchestrator.core.target import Artifact, Target
+    from orchestrator.core.weights import Weights
+    from orchestrator.edge.load import Loaded
+    from orchestrator.edge.paths import StackPaths
+    from orchestrator.edge.pull import Wanted
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """All that planning needs. weights: by `weights_key`; foreign: the host and weights come from a file."""
+
+    loaded: Loaded
+    host: Host
+    weights: Mapping[str, Weights]
+    foreign: bool = False
+
+
+def name_of(file: Path) -> str:
+    """The stack's name. Raises SpecError."""
+    from orchestrator.edge.load import load
+
+    return load(file).name
+
+
+def prepare(file: Path, host_file: Path | None = None) -> Prepared:
+    """Load, detect (or --host FILE), inspect. Raises SpecError, PlanError."""
+    from orchestrator.edge.load import load
+
+    loaded = load(file)
+    if host_file is not None:
+        host, weights = _read_host(host_file)
+        return Prepared(loaded, host, weights or _inspect(loaded, missing_ok=True), foreign=True)
+    return Prepared(loaded, _detect(loaded), _inspect(loaded))
+
+
+def wanted(prepared: Prepared) -> tuple[Wanted, ...]:
+    """The source of each model that this host would run, whatever memory says. Raises PlanError."""
+    from orchestrator.core.trouble import path
+    from orchestrator.edge.pull import Wanted
+
+    stack = prepared.loaded.stack
+    sources = {
+        path(("models", model, "sources", key)): source
+        for model, shape in stack.models.items()
+        for key, _, source in shape.ordered_sources()
+    }
+    plan = make_plan(prepared, force=frozenset(stack.models))
+    return tuple(Wanted(launch.model, sources[launch.source]) for launch in plan.launches)
+
+
+def with_weights(prepared: Prepared, *, quiet: bool = False) -> Prepared:
+    """Pulls what this host would run and does not have yet, then looks again. Raises PlanError."""
+    from orchestrator.core.weights import weights_key
+    from orchestrator.edge.pull import pull
+
+    keys = ((item, weights_key(item.source)) for item in wanted(prepared))
+    missing = [item for item, key in keys if item.source.repo and key not in prepared.weights]
+    if not missing or prepared.foreign:
+        return prepared
+    pull(missing, quiet=quiet)
+    return replace(prepared, weights=_inspect(prepared.loaded))
+
+
+def make_plan(prepared: Prepared, *, force: frozenset[str] = frozenset()) -> Plan:
+    """force: models that may exceed memory. Raises PlanError with every problem at its line."""
+    from orchestrator.core.planning import plan
+    from orchestrator.edge.discover import backends
+
+    loaded = prepared.loaded
+    return plan(
+        loaded.stack,
+        prepared.host,
+        prepared.weights,
+        name=loaded.name,
+        backends=backends(),
+        force=force,
+        where=loaded.source.where,
+    )
+
+
+def refuse_unknown_weights(plan: Plan) -> None:
+    """Raises PlanError where memory cannot be planned: the plan shows such models, but they may not start."""
+    from orchestrator.errors import PlanError, Problem
+
+    if plan.unknown:
+        mend = "`stack pull`, or declare memory.weights"
+        problems = [Problem(f"models.{model}", "its weights are not known", mend) for model in plan.unknown]
+        raise PlanError("memory cannot be planned without the weights", problems=problems)
+
+
+def render(plan: Plan, target: Target) -> tuple[Artifact, ...]:
+    """Raises PlanError when this plan cannot be said in this target."""
+    from orchestrator.edge import templates
+
+    return target.render(plan, templates.render)
+
+
+def install(plan: Plan, paths: StackPaths, *, force: bool = False) -> str:
+    """Writes what the daemon starts from: the plan, and llama-swap's config if used. Returns the plan's digest.
+
+    Raises Drift when a rendered file was edited by hand.
+    """
+    from orchestrator.core.plan_json import plan_to_json
+    from orchestrator.edge.discover import targets
+    from orchestrator.edge.write import replace_file, write
+
+    artifacts = render(plan, targets()[plan.supervisor]) if plan.supervisor == "llama-swap" else ()
+    write(artifacts, paths.artifacts, paths.state / "artifacts.json", force=force)
+    text = plan_to_json(plan).encode()
+    replace_file(paths.plan, text, 0o600)
+    return hashlib.sha256(text).hexdigest()[:16]
+
+
+def _read_host(file: Path) -> tuple[Host, Mapping[str, Weights]]:
+    from orchestrator.core.host_json import host_from_json
+    from orchestrator.errors import PlanError
+
+    try:
+        text = file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    host, weights = host_from_json(text, str(file))
+    return _with_flags(host), weights
+
+
+def _with_flags(host: Host) -> Host:
+    """Flags that the file leaves out, from the captured list of that very version, if there is one."""
+    from orchestrator.edge.flags import captured
+
+    engines = {}
+    for name, engine in host.engines.items():
+        version, flags = captured(name)
+        engines[name] = engine if engine.flags or version != engine.version else replace(engine, flags=flags)
+    return replace(host, engines=engines)
+
+
+def _detect(loaded: Loaded) -> Host:
+    from orchestrator.edge.detect import detect
+
+    with_flags = [model for model in loaded.stack.models.values() if model.serve.extra_args]
+    asked = {backend for model in with_flags for _, backend, _ in model.ordered_sources()}
+    return detect({str(name): settings for name, settings in loaded.stack.backends.items()}, ask_flags=asked)
+
+
+def _inspect(loaded: Loaded, *, missing_ok: bool = False) -> Mapping[str, Weights]:
+    from orchestrator.edge.inspect import inspect
+    from orchestrator.errors import PlanError
+
+    try:
+        return inspect(loaded.stack, missing_ok=missing_ok)
+    except PlanError as error:
+        places = [(problem, loaded.source.where(problem.where)) for problem in error.problems]
+        error.problems = tuple(replace(problem, line=line, excerpt=text) for problem, (line, text) in places)
+        raise

@@ -1,0 +1,56 @@
+"""Plans of fake engines (tests/fakes/engine.py), for tests of what runs them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from orchestrator.core.host import Engine, Host
+from orchestrator.core.launch import Launch, Process, Ready, Serving
+from orchestrator.core.plan import Plan
+from orchestrator.core.spec import Stack
+
+ENGINE = Path(__file__).parent / "fakes" / "engine.py"
+
+
+def fake(
+    model: str,
+    port: int,
+    *options: str,
+    serving: Serving | None = None,
+    timeout: int = 30,
+    env: Sequence[tuple[str, str]] = (),
+) -> Launch:
+    return Launch(
+        model=model,
+        backend="command",
+        served_name=model,
+        port=port,
+        how=Process((sys.executable, str(ENGINE), "--port", str(port), *options)),
+        ready=Ready("/health", timeout),
+        serving=serving or Serving(context=8192, concurrency=2, queue=4),
+        env=tuple(env),
+    )
+
+
+def plan_of(
+    *launches: Launch, name: str, sets: Sequence[Sequence[str]] | None = None, swap: tuple[str, int] | None = None
+) -> Plan:
+    """All of them together unless `sets` says otherwise. swap: (llama-swap's executable, its port)."""
+    ids = tuple(launch.model for launch in launches)
+    stack = Stack.model_validate({"version": 1, "models": {i: {"sources": {"mlx-lm": {"path": "/none"}}} for i in ids}})
+    return Plan(
+        name=name,
+        stack=stack,
+        host=Host("linux", "x86_64", 2**34, llama_swap=Engine(swap[0]) if swap else None),
+        supervisor="llama-swap" if swap else "embedded",
+        launches=launches,
+        names={i: i for i in ids},
+        default=ids[0],
+        sets=tuple(tuple(s) for s in sets) if sets is not None else (ids,),
+        evicts={},
+        pools=(),
+        listen=(("127.0.0.1", 1),),
+        swap_port=swap[1] if swap else None,
+    )
