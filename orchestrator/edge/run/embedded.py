@@ -1,0 +1,134 @@
+"""Engines as our own processes. They outlive a crash of the daemon, and the next one adopts them (decision 5)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Collection
+from pathlib import Path
+
+import psutil
+
+from orchestrator.core.launch import Launch, Process, marker
+from orchestrator.core.plan import Plan
+from orchestrator.core.units import show_size
+from orchestrator.edge.run import identity, logs, ports
+from orchestrator.edge.run.api import Upstream
+from orchestrator.edge.run.process import Child, end, environment, spawn
+from orchestrator.errors import EngineError
+
+GRACE = 10.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+
+class Embedded:
+    kind = "embedded"
+
+    def __init__(self, plan: Plan, state: Path, log_folder: Path) -> None:
+        self._plan = plan
+        self._state = state
+        self._logs = log_folder
+        self._children: dict[str, Child] = {}
+        self._gone: dict[str, Child] = {}
+
+    async def open(self) -> Collection[str]:
+        wanted = {launch.model: launch.hash for launch in self._plan.launches if isinstance(launch.how, Process)}
+        ours = identity.find(self._plan.name)
+        for process in ours:
+            if process.leader and wanted.get(process.model) == process.hash and process.model not in self._children:
+                self._children[process.model] = Child(process.pid, process.created)
+        kept = {child.pid for child in self._children.values()}
+        await end_strangers(self._plan.name, kept)
+        return tuple(self._children)
+
+    async def start(self, launch: Launch) -> None:
+        assert isinstance(launch.how, Process)
+        assert launch.port is not None
+        if not ports.free(launch.port):
+            raise ports.taken(launch.port, f"model {launch.model}")
+        await self._room(launch)
+        env = environment(marker(self._plan.name, launch), launch.env, launch.secret_names)
+        cwd = Path(launch.how.cwd) if launch.how.cwd else self._state
+        self._gone.pop(launch.model, None)
+        self._children[launch.model] = spawn(launch.how.argv, env, Path(self.log(launch.model)), cwd)
+
+    async def stop(self, launch: Launch) -> None:
+        child = self._children.pop(launch.model, None)
+        if child is not None:
+            self._gone[launch.model] = child
+            await end(child, GRACE)
+        for process in identity.find(self._plan.name):
+            if process.model == launch.model:
+                await end(Child(process.pid, process.created), 0)
+        await port_freed(launch)
+
+    async def alive(self) -> Collection[str]:
+        return [model for model, child in self._children.items() if child.alive()]
+
+    def upstream(self, launch: Launch) -> Upstream:
+        return Upstream(launch.url, launch.served_name)
+
+    def pid(self, model: str) -> int | None:
+        child = self._children.get(model)
+        return child.pid if child is not None and child.alive() else None
+
+    def log(self, model: str) -> str:
+        return str(logs.path_of(self._logs, model))
+
+    def why(self, model: str) -> str:
+        child = self._children.get(model) or self._gone.get(model)
+        if child is None or child.alive():
+            return ""
+        return exit_words(child.exit_code)
+
+    async def close(self, *, keep_engines: bool) -> None:
+        if keep_engines:
+            for child in self._children.values():
+                child.disown()
+            return
+        launches = [self._plan.launch(model) for model in self._children]
+        await asyncio.gather(*(self.stop(launch) for launch in launches))
+
+    async def _room(self, launch: Launch) -> None:
+        """What the plan reserved must be there now: an engine that swaps is slower than none (peers.md, bug 15)."""
+        need = sum(r.total for r in launch.memory if r.pool in ("host", "unified"))
+        for _ in range(20):  # the engine before it may have ended this instant
+            available = psutil.virtual_memory().available
+            if available >= need or launch.model in self._plan.forced:
+                return
+            await asyncio.sleep(0.25)
+        raise EngineError(
+            f"{launch.model} needs {show_size(need)} of memory and {show_size(available)} are available now",
+            mend=f"close what uses the memory, or `stack up --force {launch.model}`",
+        )
+
+
+async def end_strangers(stack: str, keep: Collection[int]) -> None:
+    """Ends every process with this stack's marker but those in `keep` and their children; llama-swap first."""
+    family = set(keep)
+    for pid in keep:
+        try:
+            family |= {child.pid for child in psutil.Process(pid).children(recursive=True)}
+        except psutil.Error:
+            continue
+    ours = [process for process in identity.find(stack) if process.pid not in family]
+    for process in sorted(ours, key=lambda p: (p.model != identity.SWAP, not p.leader, p.pid)):
+        if identity.alive(process.pid, process.created):
+            # llama-swap gives its own engines up to 35 s (reference: its shutdown budget)
+            await end(Child(process.pid, process.created), 40 if process.model == identity.SWAP else GRACE)
+
+
+async def port_freed(launch: Launch) -> None:
+    """Raises EngineError if the port is still held 10 s after its engine ended."""
+    assert launch.port is not None
+    for _ in range(200):
+        if ports.free(launch.port):
+            return
+        await asyncio.sleep(0.05)
+    who = ports.holder(launch.port)
+    raise EngineError(f"port {launch.port} of {launch.model} is still held by {who.words} after its engine ended")
+
+
+def exit_words(code: int | None) -> str:
+    if code is None:
+        return "ended"
+    return f"was killed by signal {-code}" if code < 0 else f"exited with {code}"

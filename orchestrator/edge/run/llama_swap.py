@@ -1,0 +1,189 @@
+"""Engines under a real llama-swap, our child: we decide when it loads and unloads, it starts, stops and proxies.
+
+Facts of its API and its traps: the reference in docs/backends.md, read from llama-swap's source (v250).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+from collections.abc import Collection
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+
+from orchestrator.core.launch import Launch
+from orchestrator.core.plan import Plan
+from orchestrator.edge.run import identity, logs, ports
+from orchestrator.edge.run.api import Upstream
+from orchestrator.edge.run.embedded import end_strangers, exit_words, port_freed
+from orchestrator.edge.run.process import Child, end, environment, spawn
+from orchestrator.errors import EngineError
+
+SHUTDOWN = 40.0
+"""llama-swap gives itself 30 s + 5 s to stop its engines."""
+FRESH = 0.4
+"""Seconds for which an answer of /running is believed."""
+
+
+class LlamaSwap:
+    kind = "llama-swap"
+
+    def __init__(self, plan: Plan, config: Path, state: Path, log_folder: Path) -> None:
+        assert plan.swap_port is not None
+        assert plan.host.llama_swap is not None
+        self._plan = plan
+        self._config = config
+        self._state = state
+        self._log = log_folder / "llama-swap.log"
+        self._bin = plan.host.llama_swap.bin
+        self._base = f"http://127.0.0.1:{plan.swap_port}"
+        self._client = httpx.AsyncClient(base_url=self._base, timeout=httpx.Timeout(10), trust_env=False)
+        self._child: Child | None = None
+        self._loads: dict[str, asyncio.Task[None]] = {}
+        self._why: dict[str, str] = {}
+        self._running: tuple[float, tuple[str, ...]] = (-1.0, ())
+        self._pids: dict[str, Child] = {}
+        self._restart = asyncio.Lock()
+
+    async def open(self) -> Collection[str]:
+        digest = self._digest()
+        for process in identity.find(self._plan.name):
+            if process.model == identity.SWAP and process.hash == digest and process.leader:
+                self._child = Child(process.pid, process.created)
+        if self._child is not None and await self._answers():
+            await end_strangers(self._plan.name, {self._child.pid})
+            return await self.alive()
+        await self._begin()
+        return ()
+
+    async def start(self, launch: Launch) -> None:
+        assert launch.port is not None
+        if launch.model not in await self.alive() and not ports.free(launch.port):
+            raise ports.taken(launch.port, f"model {launch.model}")
+        self._why.pop(launch.model, None)
+        self._loads[launch.model] = asyncio.create_task(self._load(launch))
+
+    async def _load(self, launch: Launch) -> None:
+        """Asks for the engine's own health path through llama-swap, which loads the model for it."""
+        url = f"/upstream/{quote(launch.model)}{launch.ready.path}"
+        try:
+            reply = await self._client.get(url, timeout=launch.ready.timeout)
+            if reply.status_code >= 500:
+                self._why[launch.model] = f"did not start: llama-swap answers {reply.status_code}: {_message(reply)}"
+        except httpx.HTTPError as error:
+            self._why[launch.model] = f"did not start: llama-swap: {error!r}"
+        finally:
+            self._running = (-1.0, ())  # what it said before does not know of this one
+
+    async def stop(self, launch: Launch) -> None:
+        if (task := self._loads.pop(launch.model, None)) is not None:
+            task.cancel()
+        with contextlib.suppress(httpx.HTTPError):
+            url = f"/api/models/unload/{quote(launch.model)}"
+            await self._client.post(url, timeout=SHUTDOWN)
+        self._running = (-1.0, ())
+        for _ in range(100):
+            if launch.model not in await self.alive():
+                break
+            await asyncio.sleep(0.1)
+        for process in identity.find(self._plan.name):
+            if process.model == launch.model:
+                await end(Child(process.pid, process.created), 0)
+        await port_freed(launch)
+
+    async def alive(self) -> Collection[str]:
+        loading = [model for model, task in self._loads.items() if not task.done()]
+        now = asyncio.get_running_loop().time()
+        if now - self._running[0] > FRESH:
+            self._running = (now, await self._ask_running())
+        return {*self._running[1], *loading}
+
+    async def _ask_running(self) -> tuple[str, ...]:
+        try:
+            reply = await self._client.get("/running")
+            return tuple(row["model"] for row in reply.json()["running"] if row["state"] in ("ready", "starting"))
+        except (httpx.HTTPError, ValueError, KeyError):
+            if self._child is not None and not self._child.alive():
+                await self._revive()
+            return ()
+
+    async def _revive(self) -> None:
+        """llama-swap died: its engines cannot be adopted by the next one, so they are ended first (decision 5)."""
+        async with self._restart:
+            if self._child is None or self._child.alive():
+                return
+            for launch in self._plan.launches:
+                self._why[launch.model] = "went down with llama-swap, which " + exit_words(self._child.exit_code)
+            await self._begin()
+
+    async def _begin(self) -> None:
+        await end_strangers(self._plan.name, ())
+        port = self._plan.swap_port
+        assert port is not None
+        if not ports.free(port):
+            raise ports.taken(port, "llama-swap")
+        secrets = sorted({name for launch in self._plan.launches for name in launch.secret_names})
+        env = environment(f"{self._plan.name}/{identity.SWAP}/{self._digest()}", (), secrets)
+        argv = (self._bin, "-config", str(self._config), "-listen", f"127.0.0.1:{port}")
+        self._child = spawn(argv, env, self._log, self._state)
+        for _ in range(200):
+            if not self._child.alive():
+                words = exit_words(self._child.exit_code)
+                raise EngineError(f"llama-swap {words}", details=logs.tail(self._log))
+            if await self._answers():
+                return
+            await asyncio.sleep(0.05)
+        raise EngineError("llama-swap does not answer within 10 s", details=logs.tail(self._log))
+
+    async def _answers(self) -> bool:
+        try:
+            return (await self._client.get("/api/version", timeout=2)).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    def upstream(self, launch: Launch) -> Upstream:
+        return Upstream(f"{self._base}/v1", launch.model)
+
+    def pid(self, model: str) -> int | None:
+        known = self._pids.get(model)
+        if known is not None and known.alive():
+            return known.pid
+        if model not in self._loads and model not in self._running[1]:
+            return None
+        for process in identity.find(self._plan.name):
+            if process.model == model and process.leader:
+                self._pids[model] = Child(process.pid, process.created)
+                return process.pid
+        return None
+
+    def log(self, model: str) -> str:
+        return str(self._log)
+
+    def why(self, model: str) -> str:
+        return self._why.get(model, "")
+
+    async def close(self, *, keep_engines: bool) -> None:
+        for task in self._loads.values():
+            task.cancel()
+        await self._client.aclose()
+        if self._child is None:
+            return
+        if keep_engines:
+            self._child.disown()
+        else:
+            await end(self._child, SHUTDOWN)
+            await end_strangers(self._plan.name, ())
+
+    def _digest(self) -> str:
+        return hashlib.sha256(self._config.read_bytes()).hexdigest()[:12]
+
+
+def _message(reply: httpx.Response) -> str:
+    try:
+        error = reply.json()["error"]
+        return str(error["message"] if isinstance(error, dict) else error)
+    except (ValueError, KeyError, TypeError):
+        return reply.text[:200]

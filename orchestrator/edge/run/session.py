@@ -1,0 +1,96 @@
+"""The daemon as seen from outside: start it detached, tell it to leave, sweep what a crash left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from orchestrator.edge import control
+from orchestrator.edge.paths import StackPaths
+from orchestrator.edge.run import identity, logs, ports
+from orchestrator.edge.run.embedded import end_strangers
+from orchestrator.edge.run.process import spawn
+from orchestrator.errors import EngineError
+
+LEAVE = 180.0
+"""Seconds that a daemon gets to stop its engines: drain, SIGTERM, SIGKILL."""
+
+
+def start(paths: StackPaths, plan_file: Path, listen: tuple[tuple[str, int], ...]) -> None:
+    """Starts `stack serve --plan` detached and returns once its control socket answers.
+
+    Raises PortTaken before anything is started, and EngineError with the log's tail if the daemon ends at once.
+    """
+    for host, port in listen:
+        if not ports.free(port, host):
+            raise ports.taken(port, "the gateway")
+    log = paths.logs / "daemon.log"
+    argv = (sys.executable, "-m", "orchestrator.cli.main", "serve", "--plan", str(plan_file), "--name", paths.name)
+    child = spawn(argv, os.environ, log, paths.state)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if not child.alive():
+            details = logs.tail(log, 5)
+            raise EngineError("the daemon ended at once", mend=f"see {log}", details=details)
+        if control.status(paths) is not None:
+            child.disown()
+            return
+        time.sleep(0.05)
+    raise EngineError("the daemon does not answer within 30 s", mend=f"see {log}", details=logs.tail(log, 5))
+
+
+def leave(paths: StackPaths, *, keep_engines: bool) -> bool:
+    """Tells the daemon to go and waits until it has. False if none was running."""
+    status = control.status(paths)
+    if status is None:
+        return False
+    with contextlib.suppress(control.NotRunning):
+        control.call(paths, "POST", "/leave", {"keep_engines": keep_engines})
+    deadline = time.monotonic() + LEAVE
+    while time.monotonic() < deadline:
+        if _gone(int(status["pid"])):
+            return True
+        time.sleep(0.05)
+    raise EngineError(
+        f"the daemon (pid {status['pid']}) does not end", mend=f"kill -9 {status['pid']}, then stack down"
+    )
+
+
+def _gone(pid: int) -> bool:
+    import psutil
+
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def end_silent_daemon(paths: StackPaths) -> None:
+    """Ends a daemon that lives but does not answer (it hangs): found by what it wrote at its start."""
+    import psutil
+
+    try:
+        pid = int(json.loads(paths.daemon.read_text())["pid"])
+        process = psutil.Process(pid)
+        argv = process.cmdline()
+    except (OSError, ValueError, KeyError, psutil.Error):
+        return
+    if "serve" in argv and paths.name in argv and process.uids().real == os.getuid():
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+            process.wait(10)
+
+
+def sweep(paths: StackPaths) -> int:
+    """Ends every process with this stack's marker. Returns how many there were."""
+    found = len(identity.find(paths.name))
+    if found:
+        asyncio.run(end_strangers(paths.name, ()))
+    paths.socket.unlink(missing_ok=True)
+    paths.daemon.unlink(missing_ok=True)
+    return found

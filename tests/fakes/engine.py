@@ -1,0 +1,176 @@
+"""A fake engine as a real process: an OpenAI server whose model is perfect and whose faults have names.
+
+    python tests/fakes/engine.py --port 21400 [--fault NAME[@TURN][:streamed]] [--chunk token|char|whole]
+
+Process faults: --start-delay S, --exit-at-once, --never-ready, --die-mid-stream N, --ignore-sigterm, --hang.
+Faults of the tool path: engine_faults.py (`--list-faults`). Standard library only.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+
+from engine_faults import FAULTS
+from engine_replies import Style, embeddings, error, reply, sse_style
+
+MODEL = "fake"
+
+
+class Engine:
+    def __init__(self, options):
+        self.options = options
+        self.style = Style(
+            fault=options.fault,
+            chunk=options.chunk,
+            ids=options.ids,
+            content=options.content,
+            usage=not options.no_usage,
+            reasoning=options.reasoning,
+            sse=options.sse,
+            strict=options.strict_fields,
+        )
+        self.chunks = 0
+        self.requests = 0
+        self.cancelled = 0
+
+    async def serve(self, reader, writer):
+        try:
+            while await self._one(reader, writer):
+                pass
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            self.cancelled += 1
+        finally:
+            writer.close()
+
+    async def _one(self, reader, writer):
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+        except asyncio.IncompleteReadError:
+            return False
+        first, *lines = head.decode("latin-1").split("\r\n")
+        method, path, _ = first.split(" ", 2)
+        headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in lines if line)}
+        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        self.requests += 1
+        await self._route(writer, method, path.partition("?")[0], headers, body)
+        return headers.get("connection", "").lower() != "close"
+
+    async def _route(self, writer, method, path, headers, raw):
+        options = self.options
+        if path == "/health":
+            ready = not options.never_ready
+            return await self._send(writer, 200 if ready else 503, {"status": "ok" if ready else "loading model"})
+        if options.never_ready:
+            return await self._send(writer, 503, error("loading model", "unavailable_error"))
+        if options.key and headers.get("authorization") != f"Bearer {options.key}":
+            return await self._send(writer, 401, error("invalid api key", "invalid_request_error"))
+        if path == "/v1/models":
+            entry = {"id": options.model, "object": "model", "created": 0, "owned_by": "fake"}
+            return await self._send(writer, 200, {"object": "list", "data": [entry]})
+        if path == "/fake/state":
+            state = {"requests": self.requests, "cancelled": self.cancelled, "pid": os.getpid()}
+            return await self._send(writer, 200, state)
+        if method != "POST" or path not in ("/v1/chat/completions", "/v1/embeddings"):
+            return await self._send(writer, 404, error(f"no such path: {path}", "not_found_error"))
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            return await self._send(writer, 400, error("the body is not JSON", "invalid_request_error"))
+        if options.strict_model and body.get("model") != options.model:
+            return await self._send(writer, 404, error(f"no such model: {body.get('model')}", "not_found_error"))
+        if options.hang:
+            await asyncio.sleep(3600)
+        if path == "/v1/embeddings":
+            return await self._send(writer, 200, embeddings(body, options.dimensions))
+        answer = reply(body, self.style)
+        if answer.delay:
+            await asyncio.sleep(answer.delay)
+        return await self._answer(writer, answer)
+
+    async def _send(self, writer, status, value):
+        raw = json.dumps(value, ensure_ascii=False).encode()
+        head = f"HTTP/1.1 {status} x\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
+        writer.write(head.encode() + raw)
+        await writer.drain()
+
+    async def _answer(self, writer, answer):
+        head = (
+            f"HTTP/1.1 {answer.status} x\r\nContent-Type: {answer.content_type}\r\nTransfer-Encoding: chunked\r\n\r\n"
+        )
+        writer.write(head.encode())
+        for part in answer.parts:
+            if self.options.token_delay:
+                await asyncio.sleep(self.options.token_delay)
+            writer.write(b"%x\r\n%s\r\n" % (len(part), part))
+            await writer.drain()
+            self.chunks += 1
+            if self.options.die_mid_stream and self.chunks >= self.options.die_mid_stream:
+                os._exit(1)
+        if answer.cut:
+            writer.transport.abort()
+            raise ConnectionResetError
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+
+def arguments(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--port", type=int, default=0, help="0: any free port; the log line says which")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--model", default=MODEL, help="the id in /v1/models")
+    parser.add_argument("--strict-model", action="store_true", help="404 for any other model")
+    parser.add_argument("--key", help="the bearer token that every request must carry")
+    parser.add_argument("--dimensions", type=int, default=8, help="length of an embedding")
+    parser.add_argument("--fault", default="", help="NAME, NAME@TURN (from that turn on), NAME:streamed")
+    parser.add_argument("--list-faults", action="store_true")
+    parser.add_argument("--chunk", choices=("token", "char", "whole"), default="token")
+    parser.add_argument("--ids", choices=("openai", "mistral", "kimi", "uuid"), default="openai")
+    parser.add_argument("--content", choices=("null", "absent", "empty", "whitespace", "text"), default="null")
+    parser.add_argument("--sse", choices=sse_style, default="plain", help="how events are framed")
+    parser.add_argument("--no-usage", action="store_true")
+    parser.add_argument("--reasoning", type=int, default=0, metavar="N", help="tokens of reasoning before every answer")
+    parser.add_argument("--strict-fields", action="store_true", help="400 for fields that not every server knows")
+    parser.add_argument("--token-delay", type=float, default=0, metavar="S", help="pause before each chunk")
+    parser.add_argument("--start-delay", type=float, default=0, metavar="S", help="wait before listening")
+    parser.add_argument("--exit-at-once", action="store_true", help="exit 2 as for a wrong flag")
+    parser.add_argument("--never-ready", action="store_true", help="listen, answer 503 for ever")
+    parser.add_argument("--die-mid-stream", type=int, default=0, metavar="N", help="die after N chunks in all")
+    parser.add_argument("--ignore-sigterm", action="store_true")
+    parser.add_argument("--hang", action="store_true", help="accept requests, never answer")
+    return parser.parse_args(argv)
+
+
+async def main(options):
+    engine = Engine(options)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    ignore = (lambda: print("SIGTERM ignored", flush=True)) if options.ignore_sigterm else stop.set
+    loop.add_signal_handler(signal.SIGTERM, ignore)
+    loop.add_signal_handler(signal.SIGINT, stop.set)
+    await asyncio.sleep(options.start_delay)
+    server = await asyncio.start_server(engine.serve, options.host, options.port, limit=1 << 20)
+    port = server.sockets[0].getsockname()[1]
+    print(f"fake engine {options.model} listens on http://{options.host}:{port} pid {os.getpid()}", flush=True)
+    await stop.wait()
+    print(f"fake engine stops after {engine.requests} requests", flush=True)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    chosen = arguments()
+    if chosen.list_faults:
+        print("\n".join(FAULTS))
+        sys.exit(0)
+    if chosen.exit_at_once:
+        time.sleep(chosen.start_delay)
+        print("error: unrecognized arguments: --no-such-flag", file=sys.stderr, flush=True)
+        sys.exit(2)
+    try:
+        asyncio.run(main(chosen))
+    except OSError as problem:
+        print(f"error: {problem}", file=sys.stderr, flush=True)
+        sys.exit(1)
