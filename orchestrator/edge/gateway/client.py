@@ -1,0 +1,303 @@
+"""One client's connection: HTTP/1.1 in, answers out, one request after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import TYPE_CHECKING, cast
+
+import httptools
+
+from orchestrator.edge.gateway import tcp
+from orchestrator.edge.gateway.answer import Answer, Refusal, phrase
+from orchestrator.edge.gateway.exchange import Exchange
+from orchestrator.edge.gateway.request import Headers, Request
+
+if TYPE_CHECKING:
+    from orchestrator.edge.gateway.gateway import Gateway
+
+log = logging.getLogger(__name__)
+
+_LINGER = 2.0
+"""Seconds in which the rest of a refused body is read and thrown away: closing at once would destroy the answer."""
+_AHEAD = 4
+"""Requests that a client may pipeline before it is not read from any more."""
+_HIGH_WATER = 256 << 10
+
+
+class Client(asyncio.Protocol):
+    __slots__ = (
+        "_advancing",
+        "_exchange",
+        "_gateway",
+        "_head_size",
+        "_headers",
+        "_in_head",
+        "_last",
+        "_owed",
+        "_parser",
+        "_queue",
+        "_request",
+        "_since",
+        "_transport",
+        "_url",
+        "paused",
+    )
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._parser = httptools.HttpRequestParser(self)
+        self._transport: asyncio.Transport | None = None
+        self._exchange: Exchange | None = None
+        self._queue: deque[Request] = deque()
+        self._request: Request | None = None
+        self._in_head = False
+        self._last = False
+        self._url = b""
+        self._headers: Headers = []
+        self._head_size = 0
+        self._owed = 0
+        self._advancing = False
+        self._since = 0.0
+        self.paused = False
+
+    # For the exchange
+
+    def write(self, data: bytes) -> None:
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def done(self, keep: bool) -> None:
+        """The exchange has written all of its answer."""
+        self._exchange = None
+        if not keep:
+            self._close()
+        else:
+            self._since = self._gateway.clock()
+            self._advance()
+
+    def answer(self, answer: Answer, request: Request) -> None:
+        """Our own answer, in place of an engine's or to the request whose turn it is."""
+        keep = request.keep and not self._gateway.closing
+        self._write_answer(answer, keep, request.method != "HEAD")
+        self.done(keep)
+
+    def cut(self) -> None:
+        """The answer cannot be made whole: the client must see that."""
+        self._exchange = None
+        if self._transport is not None:
+            self._transport.abort()
+
+    # For the gateway
+
+    @property
+    def idle(self) -> bool:
+        return self._exchange is None and not self._queue and not self._in_head and self._request is None
+
+    def sweep(self, now: float) -> None:
+        """Ends what takes too long: headers, a pause in a body, an idle connection. An answer may take any time."""
+        limits, waited = self._gateway.limits, now - self._since
+        if self._last or self._exchange is not None:
+            return
+        if self._in_head and waited > limits.head_time:
+            self._refuse_now(Refusal(408, "the headers took too long", "timeout"))
+        elif self._request is not None and waited > limits.body_time:
+            self._refuse_now(Refusal(408, "the body took too long", "timeout"))
+        elif self.idle and waited > limits.keep_alive:
+            self._close()
+
+    def shut(self, force: bool) -> None:
+        """The gateway is closing: an idle connection ends now, a busy one with its answer, or now with `force`."""
+        if force and self._transport is not None:
+            self._transport.abort()
+        elif self.idle:
+            self._close()
+
+    # asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=_HIGH_WATER)
+        tcp.watch(self._transport)
+        self._since = self._gateway.clock()
+        self._gateway.clients.add(self)
+        if len(self._gateway.clients) > self._gateway.room:
+            self._refuse_now(Refusal(503, "too many connections", "too_many_connections", retry_after=1))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._last = True
+        self._gateway.clients.discard(self)
+        for request in (self._request, *self._queue):
+            if request is not None:
+                self._gateway.forget(request)
+        self._request = None
+        self._queue.clear()
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            exchange.gone()
+
+    def eof_received(self) -> bool:
+        """No more requests: a client that closes its half has gone away, unless it still owes us the rest of one."""
+        if (self._request is not None or self._in_head) and self._exchange is None and not self._last:
+            self._refuse_now(Refusal(400, "the request ended in the middle", "incomplete_request"))
+        return False
+
+    def data_received(self, data: bytes) -> None:
+        if self._last:
+            return
+        if self._owed:
+            self._rest(data)
+            return
+        in_head = self._in_head
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._rest(data[upgrade.args[0] :])
+        except httptools.HttpParserCallbackError:
+            log.exception("while reading a request")
+            self._refuse_now(Refusal(500, "internal error", "internal_error"))
+        except httptools.HttpParserError:
+            self._refuse_now(Refusal(400, "this is not HTTP/1.1", "invalid_http"))
+        if in_head and self._in_head:
+            self._head_size += len(data)
+            if self._head_size > self._gateway.limits.head:
+                self._refuse_now(self._head_too_large())
+
+    def pause_writing(self) -> None:
+        self.paused = True
+        if self._exchange is not None:
+            self._exchange.pause()
+
+    def resume_writing(self) -> None:
+        self.paused = False
+        if self._exchange is not None:
+            self._exchange.resume()
+
+    # httptools
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
+        self._url = b""
+        self._headers = []
+        self._head_size = 0
+        self._since = self._gateway.clock()
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+        self._head_size += len(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers.append((name.lower(), value))
+        self._head_size += len(name) + len(value) + 4
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        if self._last:
+            return
+        parser = self._parser
+        modern = parser.get_http_version() == "1.1"
+        keep = modern and parser.should_keep_alive() and not parser.should_upgrade()
+        method = parser.get_method().decode("ascii")
+        request = self._request = Request(method, self._url, self._headers, keep, modern)
+        if parser.should_upgrade():
+            self._owed = request.length or 0
+        if self._head_size > self._gateway.limits.head:
+            request.answer = self._head_too_large().answer("other")
+        else:
+            request.answer = self._gateway.admit(request)
+        if b"expect" in request.own and request.answer is None:
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        elif request.answer is not None and (b"expect" in request.own or (request.length or 0) > _HIGH_WATER):
+            self._refuse_now(request.answer)
+
+    def on_body(self, body: bytes) -> None:
+        request = self._request
+        if request is None or self._last:
+            return
+        self._since = self._gateway.clock()
+        if request.answer is None:
+            request.answer = self._gateway.take(request, body)
+        else:
+            request.size += len(body)
+        if request.answer is not None and request.size > _HIGH_WATER:
+            self._refuse_now(request.answer)
+
+    def on_message_complete(self) -> None:
+        if self._owed:
+            return
+        request, self._request = self._request, None
+        if request is None or self._last:
+            return
+        if request.answer is None:
+            request.answer = self._gateway.close(request)
+        self._queue.append(request)
+        if self._exchange is None:
+            self._advance()
+        elif len(self._queue) == _AHEAD and self._transport is not None:
+            self._transport.pause_reading()
+
+    # Ours
+
+    def _rest(self, data: bytes) -> None:
+        """The body of a request that offers an upgrade (Java's client does). llhttp leaves it to us, we to HTTP/1.1."""
+        if self._owed:
+            data = data[: self._owed]
+            self._owed -= len(data)
+            self.on_body(data)
+            if not self._owed:
+                self.on_message_complete()
+
+    def _advance(self) -> None:
+        """Answer what is queued, as far as no exchange is in the way. What an answer calls in turn changes nothing."""
+        if self._advancing:
+            return
+        self._advancing = True
+        while self._queue and self._exchange is None and not self._last:
+            if len(self._queue) == _AHEAD and self._transport is not None:
+                self._transport.resume_reading()
+            request = self._queue.popleft()
+            if request.answer is not None:
+                self._gateway.answered(request, request.answer.status)
+                self.answer(request.answer, request)
+            else:
+                self._exchange = Exchange(self._gateway, self, request, self._gateway.model_of(request))
+                self._exchange.start()
+        self._advancing = False
+
+    def _refuse_now(self, what: Refusal | Answer) -> None:
+        """Answer before the request is whole, and end the connection when the client has had time to read that."""
+        if self._last or self._transport is None:
+            return
+        request, self._request, self._in_head = self._request, None, False
+        if request is not None:
+            self._gateway.forget(request)
+        self._gateway.answered(request, what.status)
+        if self._exchange is not None:
+            self._last = True
+            self._transport.abort()
+            return
+        self._write_answer(what if isinstance(what, Answer) else what.answer("other"), False, True)
+        self._last = True
+        self._transport.write_eof()
+        asyncio.get_running_loop().call_later(_LINGER, self._close)
+
+    def _close(self) -> None:
+        self._last = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def _write_answer(self, answer: Answer, keep: bool, with_body: bool) -> None:
+        lines = [b"HTTP/1.1 %d %b\r\n" % (answer.status, phrase(answer.status).encode())]
+        lines.append(b"content-type: %b\r\ncontent-length: %d\r\n" % (answer.kind, len(answer.body)))
+        lines += [b"%b: %b\r\n" % header for header in answer.headers]
+        if not keep:
+            lines.append(b"connection: close\r\n")
+        lines.append(b"\r\n")
+        if with_body:
+            lines.append(answer.body)
+        self.write(b"".join(lines))
+
+    def _head_too_large(self) -> Refusal:
+        return Refusal(431, f"the headers are larger than {self._gateway.limits.head} bytes", "headers_too_large")

@@ -1,0 +1,192 @@
+"""The one endpoint: who may ask for what, and which model answers."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from orchestrator.core.plan import Plan
+from orchestrator.edge.gateway.answer import Answer, Refusal
+from orchestrator.edge.gateway.client import Client
+from orchestrator.edge.gateway.control import Control
+from orchestrator.edge.gateway.guard import UNAUTHORIZED, Guard
+from orchestrator.edge.gateway.judge import Judge
+from orchestrator.edge.gateway.limits import Limits
+from orchestrator.edge.gateway.metrics import Metrics
+from orchestrator.edge.gateway.pool import Pools
+from orchestrator.edge.gateway.request import Request
+from orchestrator.edge.gateway.routes import NATIVE, OPEN, PROXIED, READS, label
+from orchestrator.edge.run.api import Supervisor, Upstream
+
+Tools = Literal["verified", "degraded", "failed", "untested", "none"]
+
+
+class Gateway:
+    """verdicts: model id -> how its tool path was proven; findings: model id -> why it failed, in a sentence;
+    keys: name -> secret, empty = open; ready: whether all that must be is."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        supervisor: Supervisor,
+        *,
+        verdicts: Callable[[str], Tools],
+        findings: Callable[[str], str | None],
+        keys: Mapping[str, str],
+        ready: Callable[[], bool],
+        limits: Limits | None = None,
+    ) -> None:
+        self.supervisor = supervisor
+        self.limits = limits or Limits()
+        self.metrics = Metrics(supervisor.states)
+        self.metrics.clients = lambda: len(self.clients)
+        self.judge = Judge(self.metrics, self.limits.copy)
+        self.pools = Pools(self.limits)
+        self.clients: set[Client] = set()
+        self.clock = time.monotonic  # uvloop's own clock counts whole milliseconds
+        self.closing = False
+        self.room = self.limits.connections
+        self._names = plan.names
+        self._native = {launch.model: frozenset(launch.native) for launch in plan.launches}
+        self._tools_required = plan.stack.probe.tools == "required"
+        self._verdicts = verdicts
+        self._findings = findings
+        self._guard = Guard(keys, (address for address, _ in plan.listen), plan.stack.endpoint.hosts)
+        self._control = Control(plan, supervisor, verdicts, ready, self.metrics, int(time.time()))
+        self._preambles: dict[tuple[str, str | None, str], bytes] = {}
+        self._stamps = {launch.model: b"x-stack-model: %b\r\n" % launch.model.encode() for launch in plan.launches}
+        self._held = 0
+
+    # A request, step by step. Each step answers what ends it, or None.
+
+    def admit(self, request: Request) -> Answer | None:
+        """By its headers alone."""
+        request.dialect = PROXIED.get(request.path, "other")
+        refusal = self._refusal(request)
+        if refusal is not None:
+            return refusal.answer(request.dialect)
+        if request.path in PROXIED:
+            return None
+        return self._control.answer(request.path, self._authorized(request))
+
+    def take(self, request: Request, piece: bytes) -> Answer | None:
+        """With a piece of its body."""
+        if request.size + len(piece) > self.limits.body:
+            refusal: Refusal | None = self._too_large()
+        elif self._held + len(piece) > self.limits.bodies:
+            refusal = Refusal(503, "too many large requests at once", "busy", retry_after=1)
+        else:
+            self._held += len(piece)
+            request.held += len(piece)
+            refusal = request.feed(piece)
+        if refusal is None:
+            return None
+        self.forget(request)
+        return refusal.answer(request.dialect)
+
+    def close(self, request: Request) -> Answer | None:
+        """With all of its body: None means that a model answers it."""
+        refusal = request.close() or self._unroutable(request)
+        return refusal.answer(request.dialect) if refusal is not None else None
+
+    def forget(self, request: Request) -> None:
+        """Its body is not needed any more."""
+        self._held -= request.held
+        request.held = 0
+        request.forget()
+
+    def answered(self, request: Request | None, status: int) -> None:
+        """We answered ourselves, without a model: for the metrics."""
+        if request is not None:
+            self.forget(request)
+        self.metrics.series("", label(request.path) if request is not None else "none").done(status, 0.0, None)
+
+    # For the exchange
+
+    def model_of(self, request: Request) -> str:
+        """Only after `close` has found it."""
+        assert request.found is not None
+        assert request.found.model is not None
+        return self._names[request.found.model]
+
+    def preamble(self, lease: Upstream, request: Request) -> bytes:
+        """Request line, Host and key for the engine."""
+        key = (lease.base, lease.key, request.path)
+        found = None if request.query else self._preambles.get(key)
+        if found is not None:
+            return found
+        pool = self.pools.of(lease.base)
+        target = pool.path.encode() + request.path.removeprefix("/v1").encode("latin-1")
+        if request.query:
+            target += b"?" + request.query
+        lines = [b"POST %b HTTP/1.1\r\n" % target, b"host: %b\r\n" % pool.host, b"accept-encoding: identity\r\n"]
+        if lease.key is not None:
+            lines.append(b"authorization: Bearer %b\r\n" % lease.key.encode())
+            if request.path.startswith("/v1/messages"):
+                lines.append(b"x-api-key: %b\r\n" % lease.key.encode())
+        made = b"".join(lines)
+        if not request.query and len(self._preambles) < 1024:
+            self._preambles[key] = made
+        return made
+
+    def stamp(self, model: str) -> bytes:
+        """The header line that says which model answered."""
+        return self._stamps[model]
+
+    # Ours
+
+    def _refusal(self, request: Request) -> Refusal | None:
+        own, path = request.own, request.path
+        if request.twice:
+            return Refusal(400, "a header that must be there once is there twice", "invalid_http")
+        stranger = self._guard.stranger(own.get(b"host"), own.get(b"origin"))
+        if stranger is not None:
+            return stranger
+        if path not in OPEN and not self._authorized(request):
+            return UNAUTHORIZED
+        if path in PROXIED:
+            return self._bad_post(request)
+        if not READS.fullmatch(path):
+            return Refusal(404, f"there is no {path[:200]}", "not_found", retry=False)
+        if request.method not in ("GET", "HEAD"):
+            return Refusal(405, f"{path[:200]} takes GET", "method_not_allowed", allow="GET, HEAD")
+        return None
+
+    def _bad_post(self, request: Request) -> Refusal | None:
+        if request.method != "POST":
+            return Refusal(405, f"{request.path} takes POST", "method_not_allowed", allow="POST")
+        if request.own.get(b"content-encoding", b"identity").lower() != b"identity":
+            return Refusal(415, "compressed requests are not read here", "unsupported_encoding")
+        if request.length is not None and request.length > self.limits.body:
+            return self._too_large()
+        return None
+
+    def _authorized(self, request: Request) -> bool:
+        return self._guard.authorized(request.own.get(b"authorization"), request.own.get(b"x-api-key"))
+
+    def _unroutable(self, request: Request) -> Refusal | None:
+        found = request.found
+        if found is None or found.model is None:
+            return Refusal(400, "the request names no `model`", "model_missing", param="model")
+        model = self._names.get(found.model)
+        if model is None:
+            return self._unknown(found.model)
+        if request.path in NATIVE and request.path not in self._native[model]:
+            text = f"the engine of {model} does not serve {request.path}"
+            return Refusal(501, text, "not_implemented", retry=False)
+        if found.tools and self._tools_required and self._verdicts(model) == "failed":
+            why = self._findings(model) or "its tool path failed the probe"
+            text = f"{model} is not served with tools: {why} (`stack probe {model}`, or probe.tools: warn)"
+            return Refusal(503, text, "tools_failed", param="tools", retry=False)
+        return None
+
+    def _unknown(self, name: str) -> Refusal:
+        shown = name[:128]
+        near = difflib.get_close_matches(shown, self._names, n=3, cutoff=0.4) or sorted(self._native)[:5]
+        text = f"there is no model {shown!r}; nearest: {', '.join(near)}"
+        return Refusal(404, text, "model_not_found", param="model")
+
+    def _too_large(self) -> Refusal:
+        return Refusal(413, f"the request is larger than {self.limits.body} bytes", "request_too_large")
