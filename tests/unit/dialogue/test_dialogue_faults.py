@@ -1,0 +1,98 @@
+"""Every fault of the fake engine is named by its code and its culprit, alone, and nothing else is."""
+
+from __future__ import annotations
+
+import pytest
+
+from orchestrator.core.backend import Can
+from orchestrator.core.dialogue.codes import TABLE, Code
+from tests.unit.dialogue.driver import FAULTS, Style, drive, told
+
+NOTES = {"required_ignored", "named_ignored", "none_ignored"}
+ODD = {
+    "id_empty": [("id_rejected", "template_or_history", "D")],
+    "invalid_utf8": [("bad_json", "server", "F")],
+    "no_call": [("no_call", "model_or_quantization", "F")],
+}
+
+
+@pytest.mark.parametrize("tier", ["quick", "standard"])
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - NOTES))
+def test_each_fault_is_named_alone(fault: str, tier: str) -> None:
+    verdict, _ = drive(Style(fault=fault), tier)  # type: ignore[arg-type]
+    row = TABLE[Code(fault)] if fault not in ODD else None
+    assert told(verdict) == (ODD[fault] if row is None else [(fault, row.culprit.value, row.severity)])
+    assert verdict.verdict == ("fail" if told(verdict)[0][2] == "F" else "degraded")
+
+
+@pytest.mark.parametrize("fault", sorted(NOTES))
+def test_a_missing_capability_is_a_note(fault: str) -> None:
+    verdict, _ = drive(Style(fault=fault))
+    assert (verdict.verdict, [f.code for f in verdict.findings]) == ("pass", [fault])
+
+
+@pytest.mark.parametrize("fault", ["required_ignored", "named_ignored"])
+def test_a_capability_that_the_engine_claims_degrades(fault: str) -> None:
+    assert told(drive(Style(fault=fault), can=Can())[0]) == [(fault, "server", "D")]
+    assert told(drive(Style(fault=fault), can=Can(required="ignored", named="prompt only"))[0]) == []
+
+
+STREAMED = (
+    "markup_in_content",
+    "silent_drop",
+    "finish_without_calls",
+    "double_encoded",
+    "name_corrupted",
+    "wrong_call",
+)
+
+
+@pytest.mark.parametrize("fault", STREAMED)
+def test_what_fails_only_streamed_is_the_stream_parser(fault: str) -> None:
+    """The whole envelope as text, streamed only, cannot be told from a parser mismatch that a fallback masks."""
+    verdict, _ = drive(Style(fault=f"{fault}:streamed"))
+    masked = [("mismatch_masked", "parser", "F")]
+    assert told(verdict) == (masked if fault == "markup_in_content" else [("stream_differs", "stream_parser", "F")])
+
+
+@pytest.mark.parametrize("turn", [2, 3, 6])
+@pytest.mark.parametrize("fault", ["markup_in_content", "silent_drop", "double_encoded", "name_corrupted", "no_done"])
+def test_a_fault_that_begins_at_a_turn_is_still_named(fault: str, turn: int) -> None:
+    verdict, _ = drive(Style(fault=f"{fault}@{turn}"), "standard")
+    row = TABLE[Code(fault)]
+    assert told(verdict) == [(fault, row.culprit.value, row.severity)]
+    assert verdict.first_failure in (turn, turn + 1)
+
+
+@pytest.mark.parametrize(("turn", "severity"), [(4, "F"), (19, "F"), (20, "D"), (33, "D")])
+def test_drift_fails_before_turn_20_and_degrades_after(turn: int, severity: str) -> None:
+    verdict, _ = drive(Style(fault=f"wrong_call@{turn}"), "standard")
+    assert told(verdict) == [("depth_drift", "model_or_quantization", severity)]
+    assert (verdict.first_failure, verdict.turns, verdict.clean_turns) == (turn, turn, turn - 1)
+
+
+def test_the_same_from_another_template_is_the_models_own() -> None:
+    verdict, _ = drive(Style(fault="markup_in_content"), wire="[TOOL_CALLS]")
+    assert told(verdict) == [("markup_in_content", "model_or_quantization", "F")]
+
+
+def test_a_mend_names_the_parser() -> None:
+    verdict, _ = drive(Style(fault="markup_in_content"), wire="")
+    assert "vllm: hermes, vllm-mlx: hermes" in verdict.findings[0].mend
+
+
+def test_the_first_failure_has_its_transcript_and_evidence() -> None:
+    verdict, _ = drive(Style(fault="wrong_call@5"), "quick")
+    assert verdict.first_failure == 5
+    assert [m["role"] for m in verdict.transcript[:3]] == ["user", "assistant", "tool"]
+    assert "wrong-word-00" in str(verdict.transcript[-1])
+    found = verdict.findings[0]
+    assert found.evidence["status"] == 200
+    assert "wrong-word-00" in found.evidence["reply"]
+    assert '"role": "tool"' in found.evidence["request"]
+
+
+def test_a_server_that_never_answers_is_given_up() -> None:
+    verdict, log = drive(Style(fault="deadline"), "standard")
+    assert len(log.turns) == 2
+    assert told(verdict) == [("deadline", "server", "F")]
