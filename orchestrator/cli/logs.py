@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import JsonOption
+from orchestrator.errors import UsageError
+
+# -f is `follow` here, as in every other logs command
+LogsFileOption = Annotated[
+    Path, typer.Option("--file", envvar="STACK_FILE", metavar="FILE", help="The stack.yaml to use.")
+]
+
+
+def logs(
+    model: Annotated[str | None, typer.Argument(help="A model; without one, the daemon.")] = None,
+    file: LogsFileOption = Path("stack.yaml"),
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.", min=0)] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """The log of a model's engine, or of the daemon."""
+    import json
+
+    from orchestrator import pipeline
+    from orchestrator.edge.paths import StackPaths
+    from orchestrator.edge.run import logs as files
+
+    paths = StackPaths(pipeline.name_of(file))
+    path = _path(paths, model)
+    found = files.tail(path, lines)
+    if as_json:
+        print(json.dumps({"path": str(path), "lines": list(found)}))
+        return
+    print("\n".join(found))
+    if follow:
+        for line in files.follow(path):
+            print(line, flush=True)
+
+
+def _path(paths: object, model: str | None) -> Path:
+    from orchestrator.core.plan_json import plan_from_json
+    from orchestrator.edge.paths import StackPaths
+    from orchestrator.edge.run import logs as files
+
+    assert isinstance(paths, StackPaths)
+    if model is None:
+        return paths.logs / "daemon.log"
+    if not paths.plan.exists():
+        raise UsageError(f"{paths.name} has never been up: it has no logs", mend="stack up")
+    plan = plan_from_json(paths.plan.read_text())
+    if model not in plan.names:
+        known = ", ".join(launch.model for launch in plan.launches)
+        raise UsageError(f"there is no model {model}", mend=f"models: {known}")
+    if plan.supervisor == "llama-swap":
+        return paths.logs / "llama-swap.log"
+    return files.path_of(paths.logs, plan.names[model])

@@ -1,0 +1,100 @@
+"""The command `stack`: finds a command by name, imports only its module, turns errors into words and exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from orchestrator.errors import StackError
+
+COMMANDS = {
+    "init": "init:init",
+    "check": "check:check",
+    "host": "host:host",
+    "plan": "plan:plan",
+    "render": "render:render",
+    "pull": "pull:pull",
+    "up": "up:up",
+    "down": "down:down",
+    "status": "status:status",
+    "logs": "logs:logs",
+    "probe": "probe:probe",
+    "load": "verbs:load",
+    "unload": "verbs:unload",
+    "restart": "verbs:restart",
+    "serve": "serve:serve",
+    "engine": "engine:app",
+    "schema": "schema:schema",
+    "version": "version:version",
+}
+"""command -> module:attribute under orchestrator.cli; a typer app is a group of commands."""
+
+
+class Commands(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        found = getattr(importlib.import_module(f"orchestrator.cli.{module}"), attribute)
+        if isinstance(found, typer.Typer):
+            return typer.main.get_group(found)
+        single = typer.Typer(add_completion=False)
+        single.command(cmd_name)(found)
+        return typer.main.get_command(single)
+
+
+app = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    file: Annotated[str | None, typer.Option("--file", "-f", help="The stack.yaml to use.", show_default=False)] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Plan for the machine in this JSON file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Local LLM serving, declared in one file, and proven to call tools."""
+    given = {"file": file, "host_file": host, "as_json": as_json or None}
+    given = {name: value for name, value in given.items() if value is not None}
+    ctx.default_map = {name: given | dict.fromkeys(("install", "list"), given) for name in COMMANDS}
+
+
+def run() -> None:
+    """The entry point of the console script."""
+    from orchestrator.errors import StackError
+
+    try:
+        app()
+    except StackError as error:
+        _say(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("stack: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+def _say(error: StackError) -> None:
+    from orchestrator.cli.show import problem_json, render_problems
+
+    if "--json" not in sys.argv:
+        print(render_problems(error), file=sys.stderr)
+        return
+    import json
+
+    problems = [problem_json(problem) for problem in getattr(error, "problems", ())]
+    found = {"error": str(error), "mend": error.mend, "details": error.details, "problems": problems}
+    print(json.dumps(found | {"exit": error.exit_code}, indent=2))
+
+
+if __name__ == "__main__":
+    run()

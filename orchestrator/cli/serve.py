@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator.cli.options import FileOption, HostOption
+
+
+def serve(
+    file: FileOption = Path("stack.yaml"),
+    host_file: HostOption = None,
+    plan_file: Annotated[
+        Path | None, typer.Option("--plan", help="Serve this plan (plan.json) instead of planning.")
+    ] = None,
+    name: Annotated[str | None, typer.Option("--name", help="With --plan: the stack's name.", hidden=True)] = None,
+) -> None:
+    """Run gateway, supervisor and probes in the foreground, until Ctrl-C."""
+    from orchestrator import daemon
+    from orchestrator.edge.paths import StackPaths
+
+    if plan_file is None:
+        from orchestrator import pipeline
+
+        prepared = pipeline.prepare(file, host_file)
+        plan = pipeline.make_plan(prepared)
+        paths = StackPaths(plan.name)
+        pipeline.install(plan, paths)
+        plan_file, name = paths.plan, plan.name
+        print(
+            f"serving {plan.name} at {plan.endpoint} (Ctrl-C ends it; `stack status` and `stack logs` work meanwhile)"
+        )
+    daemon.serve(plan_file, name or plan_file.parent.name)

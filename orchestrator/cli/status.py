@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from orchestrator.cli.options import FileOption, JsonOption
+
+
+def status(file: FileOption = Path("stack.yaml"), as_json: JsonOption = False) -> None:
+    """What runs now: each model, its engine and whether its tools are proven."""
+    from orchestrator import pipeline
+    from orchestrator.edge import control
+    from orchestrator.edge.paths import StackPaths
+
+    paths = StackPaths(pipeline.name_of(file))
+    found = control.status(paths) or _down(paths)
+    if as_json:
+        print(json.dumps(found, indent=2))
+        return
+    if not found["supervisor"] or found.get("pid") is None:
+        print(f"{paths.name} is not running (stack up)")
+        return
+    _table(paths.name, found)
+
+
+def _down(paths: Any) -> dict[str, Any]:
+    from orchestrator.core.plan_json import plan_from_json
+
+    empty: dict[str, Any] = {"endpoint": None, "ready": False, "supervisor": "none", "models": []}
+    if not paths.plan.exists():
+        return empty
+    plan = plan_from_json(paths.plan.read_text())
+    rows = [
+        {
+            "id": launch.model,
+            "backend": launch.backend,
+            "owner": launch.owner,
+            "state": "external" if launch.owner == "external" else "stopped",
+            "pid": None,
+            "port": launch.port,
+            "tools": "untested" if "tools" in launch.capabilities else "none",
+        }
+        for launch in plan.launches
+    ]
+    return empty | {"endpoint": plan.endpoint, "models": rows}
+
+
+def _table(name: str, found: dict[str, Any]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("model", "backend", "state", "tools", "pid", "port", "running", "waiting"):
+        table.add_column(column)
+    for row in found["models"]:
+        cells = [row["id"], row["backend"], row["state"], row["tools"], row["pid"], row["port"]]
+        table.add_row(*(str(c) if c is not None else "-" for c in [*cells, row["active"], row["queued"]]))
+    console = Console()
+    word = "ready" if found["ready"] else "not ready"
+    console.print(f"{name}: {word} at {found['endpoint']} (supervisor {found['supervisor']}, pid {found['pid']})")
+    console.print(table)
+    for row in found["models"]:
+        if row["error"]:
+            console.print(f"{row['id']}: {row['error']}", markup=False)
+    for warning in found["warnings"]:
+        console.print(f"warning: {warning}", markup=False)

@@ -1,0 +1,209 @@
+"""`stack serve`: gateway, supervisor, probes and the control socket in one process, wired together here."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from orchestrator.core.backend import Can
+from orchestrator.core.launch import Launch
+from orchestrator.core.plan import Plan
+from orchestrator.edge import control_app, discover, secrets
+from orchestrator.edge.bus import Bus
+from orchestrator.edge.control_server import ControlServer
+from orchestrator.edge.gateway.gateway import Gateway
+from orchestrator.edge.gateway.listener import serve as serve_gateway
+from orchestrator.edge.lock import held
+from orchestrator.edge.paths import StackPaths
+from orchestrator.edge.prover import Prover
+from orchestrator.edge.run import ports, ready
+from orchestrator.edge.run.api import Event
+from orchestrator.edge.run.embedded import Embedded
+from orchestrator.edge.run.engines import Engines
+from orchestrator.edge.run.llama_swap import LlamaSwap
+from orchestrator.edge.run.scheduler import Scheduler
+from orchestrator.edge.verdicts import Verdicts
+from orchestrator.errors import EngineError
+
+
+class Daemon:
+    """Serves one plan until it is told to leave."""
+
+    def __init__(self, plan: Plan, digest: str, paths: StackPaths) -> None:
+        self._plan = plan
+        self._digest = digest
+        self._paths = paths
+        self._started = time.time()
+        self._bus = Bus()
+        self._verdicts = Verdicts(paths.verdicts)
+        self._supervisor = Scheduler(plan, self._engines(), ready.prove, self._bus.emit, secrets.upstream_key)
+        self._backends = discover.backends()
+        self._prover = Prover(plan, self._supervisor, self._verdicts, self._bus.emit, self._can)
+        self._left = asyncio.Event()
+        self._keep = False
+        self._settling: asyncio.Task[None] | None = None
+
+    def _engines(self) -> Engines:
+        paths = self._paths
+        if self._plan.supervisor == "llama-swap":
+            return LlamaSwap(self._plan, paths.artifacts / "llama-swap" / "config.yaml", paths.state, paths.logs)
+        return Embedded(self._plan, paths.state, paths.logs)
+
+    def _can(self, launch: Launch) -> Can | None:
+        backend = self._backends.get(launch.backend)
+        return backend.can(launch.engine_version, launch.tools.tool_parser) if backend is not None else None
+
+    async def run(self) -> None:
+        """Returns after `leave` or a signal, with everything stopped (or handed over)."""
+        keys = secrets.client_keys(self._plan.stack.endpoint)
+        control = ControlServer(control_app.app(self), self._control_socket())
+        gateway = Gateway(
+            self._plan,
+            self._supervisor,
+            verdicts=lambda model: self._verdicts.mark(self._plan.launch(model)),
+            findings=lambda model: self._verdicts.finding(self._plan.launch(model)),
+            keys=keys,
+            ready=self.ready,
+        )
+        endpoint = await serve_gateway(gateway, self._listen())
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, lambda: self.leave(keep_engines=False))
+        try:
+            self.retry()
+            await self._supervisor.open()
+            await control.start()
+            await self._left.wait()
+        finally:
+            if self._settling is not None:
+                self._settling.cancel()
+            await asyncio.gather(endpoint.close(), self._supervisor.close(keep_engines=self._keep))
+            self._paths.socket.unlink(missing_ok=True)
+            await control.stop()
+
+    def _listen(self) -> list[socket.socket]:
+        found = []
+        for host, port in self._plan.listen:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            listener = socket.socket(family, socket.SOCK_STREAM)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                listener.bind((host, port))
+            except OSError:
+                raise ports.taken(port, "the gateway") from None
+            listener.listen(2048)
+            listener.setblocking(False)
+            found.append(listener)
+        return found
+
+    def _control_socket(self) -> socket.socket:
+        path = self._paths.socket
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = path.parent.stat()
+        if facts.st_uid != os.getuid() or facts.st_mode & 0o077:
+            raise EngineError(f"{path.parent} must belong to you alone", mend=f"chmod 700 {path.parent}")
+        path.unlink(missing_ok=True)  # the lock says that no other daemon of this stack lives
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        listener.listen(64)
+        listener.setblocking(False)
+        return listener
+
+    # --- what the control socket offers
+
+    def ready(self) -> bool:
+        """Every model in scope is up, proven as far as it was asked for, and not failed (DESIGN.md, decision 7)."""
+        states = {state.model: state.state for state in self._supervisor.states()}
+        up = all(states[launch.model] == "ready" for launch in self._prover.scope)
+        return up and self._prover.settled.is_set() and self._prover.exit_code == 0
+
+    def status(self) -> dict[str, Any]:
+        models = []
+        for state in self._supervisor.states():
+            launch = self._plan.launch(state.model)
+            row = {"id": state.model, "backend": launch.backend, "owner": launch.owner}
+            row |= {k: v for k, v in asdict(state).items() if k != "model"}
+            models.append(row | {"tools": self._verdicts.mark(launch), "hash": launch.hash})
+        return {
+            "endpoint": self._plan.endpoint,
+            "ready": self.ready(),
+            "supervisor": self._plan.supervisor,
+            "models": models,
+            "name": self._plan.name,
+            "pid": os.getpid(),
+            "plan": self._digest,
+            "started": self._started,
+            "settled": self._prover.settled.is_set(),
+            "exit": self._prover.exit_code,
+            "warnings": self._prover.warnings,
+        }
+
+    async def watch(self) -> AsyncIterator[Event]:
+        async for event in self._bus.watch(past=True):
+            yield event
+
+    async def probe(self, model: str, tier: str, seed: int | None) -> AsyncIterator[Event]:
+        work = asyncio.create_task(self._prover.probe(self._known(model), tier, seed=seed))
+        events = self._bus.watch(past=False)
+        work.add_done_callback(lambda _: self._bus.emit(Event("probe-end", model)))
+        try:
+            async for event in events:
+                if event.kind == "probe-end" and work.done():
+                    break
+                if event.model == model and event.kind in ("turn", "engine"):
+                    yield event
+            verdict = await work
+            yield Event("done", model, data={"exit": 6 if verdict.verdict == "fail" else 0, "verdict": asdict(verdict)})
+        finally:
+            work.cancel()
+
+    async def verb(self, verb: str, model: str) -> None:
+        if verb not in ("load", "unload", "restart"):
+            raise EngineError(f"there is no verb {verb}")
+        await getattr(self._supervisor, verb)(self._known(model))
+
+    def _known(self, name: str) -> str:
+        if name not in self._plan.names:
+            known = ", ".join(launch.model for launch in self._plan.launches)
+            raise EngineError(f"there is no model {name}", mend=f"models: {known}")
+        return self._plan.names[name]
+
+    def retry(self) -> None:
+        """Loads and proves again what is not; a settled stack is left alone."""
+        if self._settling is None or self._settling.done():
+            self._prover.settled.clear()
+            self._bus.forget()
+            self._settling = asyncio.create_task(self._prover.settle())
+
+    def leave(self, *, keep_engines: bool) -> None:
+        self._keep = keep_engines
+        self._left.set()
+
+
+def serve(plan_file: Path, name: str) -> None:
+    """Runs the daemon for a plan that has been written. Raises StackError (a port taken, a second daemon)."""
+    import uvloop
+
+    from orchestrator.core.plan_json import plan_from_json
+
+    paths = StackPaths(name)
+    text = plan_file.read_bytes()
+    plan = plan_from_json(text.decode())
+    digest = hashlib.sha256(text).hexdigest()[:16]
+    paths.logs.mkdir(parents=True, exist_ok=True)
+    with held(paths.state / "daemon.lock", f"the daemon of {name}"):
+        paths.daemon.write_text(json.dumps({"pid": os.getpid(), "plan": digest}))
+
+        async def main() -> None:
+            await Daemon(plan, digest, paths).run()
+
+        uvloop.run(main())

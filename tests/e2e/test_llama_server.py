@@ -1,0 +1,20 @@
+"""The straight line on a real llama-server, through both supervisors."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.components import REPOSITORY
+from tests.line import Line, lines
+
+pytestmark = pytest.mark.component("llama-server")
+line = lines("llama-cpp", REPOSITORY / "models" / "selftest/selftest.gguf")
+
+
+def test_forty_clean_turns_and_the_official_client(line: Line) -> None:
+    line.openai_client()
+    line.forty_clean_turns()
+
+
+def test_the_anthropic_client_is_passed_through(line: Line) -> None:
+    line.anthropic_client()

@@ -1,0 +1,152 @@
+"""The config that we emit, and what it is compared with, under the real llama-swap."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import httpx
+import pytest
+
+from orchestrator.core.launch import Process, Ready
+from orchestrator.core.plan import Plan
+from orchestrator.core.targets.llama_swap import TARGET
+from orchestrator.edge import templates
+from tests.planned import local, planned, stack
+from tests.plans import fake
+
+pytestmark = pytest.mark.component("llama-swap")
+CAPTURED = Path(__file__).parents[1] / "captured" / "llama_swap"
+NASTY = ("a b", "'", '"', "<&>", "$HOME", "%n", "é😀", "x\n# y", "tail\\\nz", "", "#", "\\")
+
+
+@contextmanager
+def running(binary: Path, config: Path, port: int) -> Iterator[tuple[subprocess.Popen[str], httpx.Client]]:
+    command = [str(binary), "-config", str(config), "-listen", f"127.0.0.1:{port}"]
+    log = config.with_suffix(".log")
+    with log.open("w") as out, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+        process = subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, text=True, cwd=config.parent)
+        try:
+            yield process, client
+        finally:
+            process.terminate()
+            process.wait(40)
+
+
+def answers(process: subprocess.Popen[str], client: httpx.Client) -> bool:
+    """Whether it serves; False when it ended instead."""
+    while process.poll() is None:
+        try:
+            return client.get("/api/version").status_code == 200
+        except httpx.TransportError:
+            time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("file", sorted(CAPTURED.glob("*.yaml")), ids=lambda file: file.stem)
+def test_captured_cases_are_what_the_real_one_does(
+    file: Path, tmp_path: Path, require: Callable[[str], Path], free_port: Callable[[], int]
+) -> None:
+    text = file.read_text()
+    verdict = re.match(r"# real: (accepts|refuses|ignores)", text)
+    assert verdict
+    config = tmp_path / "config.yaml"
+    config.write_text(text)
+    with running(require("llama-swap"), config, free_port()) as (process, client):
+        assert answers(process, client) is (verdict[1] != "refuses"), config.with_suffix(".log").read_text()
+
+
+def rendered(plan: Plan, folder: Path) -> Path:
+    (artifact,) = TARGET.render(plan, templates.render)
+    config = folder / "config.yaml"
+    config.write_text(artifact.text)
+    return config
+
+
+def test_every_backends_launch_is_accepted_and_listed(
+    tmp_path: Path, require: Callable[[str], Path], free_port: Callable[[], int]
+) -> None:
+    plan = planned(
+        stack(
+            {
+                "org/a:1": local("/w/a", ttl="5m", aliases=["ay"], roles=["default"]),
+                "b": local("/w/b", "vllm-mlx"),
+                "c": local("/w/c.gguf", "llama-cpp", serve={"concurrency": 2}),
+            },
+            supervisor="llama-swap",
+        )
+    )
+    with running(require("llama-swap"), rendered(plan, tmp_path), free_port()) as (process, client):
+        assert answers(process, client)
+        listed = {model["id"] for model in client.get("/v1/models").json()["data"]}
+        assert listed == {"org/a:1", "b", "c"}
+
+
+def test_a_nasty_argv_and_environment_reach_the_engine_as_they_are(
+    tmp_path: Path, require: Callable[[str], Path], free_port: Callable[[], int]
+) -> None:
+    """Quotes, a line that begins with #, a backslash at its end: through YAML and llama-swap's own splitter."""
+    seen = tmp_path / "seen.json"
+    code = (
+        "import json, os, sys, http.server as h\n"
+        "# a comment\n"
+        f"json.dump([sys.argv[1:], os.environ['NASTY'], os.environ['STACK_RUN']], open({str(seen)!r}, 'w'))\n"
+        "class H(h.BaseHTTPRequestHandler):\n"
+        "    def do_GET(self): self.send_response(200); self.end_headers(); self.wfile.write(b'ok')\n"
+        "h.HTTPServer(('127.0.0.1', int(sys.argv[1])), H).serve_forever()\n"
+    )
+    port = free_port()
+    plan = planned(stack({"m": local()}, supervisor="llama-swap"))
+    argv = (sys.executable, "-c", code, str(port), *NASTY)
+    launch = replace(
+        plan.launches[0], port=port, how=Process(argv), ready=Ready("/x", 30), env=(("NASTY", "a b=é\n'\"\\$X"),)
+    )
+    plan = replace(plan, launches=(launch,))
+    with running(require("llama-swap"), rendered(plan, tmp_path), free_port()) as (process, client):
+        assert answers(process, client)
+        reply = client.get("/upstream/m/x")
+        assert reply.status_code == 200, config_log(tmp_path)
+    arguments, nasty, run = json.loads(seen.read_text())
+    assert arguments == [str(port), *NASTY]
+    assert nasty == "a b=é\n'\"\\$X"
+    assert run == f"t/m/{launch.hash}"
+
+
+def config_log(folder: Path) -> str:
+    return (folder / "config.log").read_text()
+
+
+def test_the_matrix_lets_run_together_what_the_plan_does(
+    tmp_path: Path, require: Callable[[str], Path], free_port: Callable[[], int]
+) -> None:
+    """Three models of which two fit: the third ends one that its set does not hold, and no other."""
+    launches = [fake(name, free_port()) for name in ("a", "b", "c")]
+    base = planned(stack({name: local() for name in ("a", "b", "c")}, supervisor="llama-swap"))
+    plan = replace(base, launches=tuple(launches), sets=(("a", "b"), ("a", "c")))
+
+    with running(require("llama-swap"), rendered(plan, tmp_path), free_port()) as (process, client):
+        assert answers(process, client)
+        for model in ("a", "b", "c"):
+            assert client.get(f"/upstream/{model}/health").status_code == 200, config_log(tmp_path)
+        up = {row["model"] for row in client.get("/running").json()["running"] if row["state"] == "ready"}
+        assert up == {"a", "c"}
+
+
+def test_a_role_and_an_alias_lead_to_the_model_in_llama_swap_itself(
+    tmp_path: Path, require: Callable[[str], Path], free_port: Callable[[], int]
+) -> None:
+    base = planned(stack({"a": local(aliases=["ay"], roles=["default"])}))
+    plan = replace(base, launches=(replace(fake("a", free_port()), served_name="a"),))
+    with running(require("llama-swap"), rendered(plan, tmp_path), free_port()) as (process, client):
+        assert answers(process, client)
+        body = {"messages": [{"role": "user", "content": "hello"}], "max_tokens": 4}
+        for name in ("a", "ay", "default"):
+            reply = client.post("/v1/chat/completions", json=body | {"model": name})
+            assert reply.status_code == 200, reply.text

@@ -1,0 +1,85 @@
+"""The straight line on one real engine: up, the official clients, 40 turns through the supervisor, down."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from orchestrator.core.dialogue.wording import ASK_WEATHER, WEATHER
+from tests.homes import Cli
+
+SUPERVISORS = ["embedded", pytest.param("llama-swap", marks=pytest.mark.component("llama-swap"))]
+
+
+@dataclass
+class Line:
+    cli: Cli
+    url: str
+
+    @classmethod
+    def up(cls, cli: Cli, port: int, backend: str, source: Path, supervisor: str, **model: Any) -> Line:
+        made = {"sources": {backend: {"path": str(source)}}, "roles": ["default"], "serve": {"concurrency": 4}} | model
+        stack = {
+            "version": 1,
+            "name": "line",
+            "endpoint": {"listen": f"127.0.0.1:{port}"},
+            "supervisor": supervisor,
+            "models": {"selftest": made},
+        }
+        (cli.home.work / "stack.yaml").write_text(json.dumps(stack))
+        done = cli("up", timeout=240)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return cls(cli, f"http://127.0.0.1:{port}/v1")
+
+    def status(self) -> dict[str, Any]:
+        return dict(json.loads(self.cli("status", "--json").stdout))
+
+    def forty_clean_turns(self) -> None:
+        done = self.cli("probe", "selftest", "--json", timeout=240)
+        verdict = json.loads(done.stdout)
+        bad = [finding for finding in verdict["findings"] if finding["severity"] != "N"]
+        assert (done.returncode, verdict["verdict"], verdict["first_failure"], bad) == (0, "pass", None, [])
+        assert verdict["clean_turns"] == verdict["turns"] >= 40
+        assert self.status()["models"][0]["tools"] == "verified"
+
+    def openai_client(self) -> None:
+        """Plain, streamed and with tools; by role; an unknown name is a 404."""
+        with openai.OpenAI(base_url=self.url, api_key="none", max_retries=0) as client:
+            hello: list[Any] = [{"role": "user", "content": "hello"}]
+            assert (
+                client.chat.completions.create(model="selftest", messages=hello, max_tokens=24)
+                .choices[0]
+                .message.content
+            )
+            chunks = list(client.chat.completions.create(model="default", messages=hello, max_tokens=24, stream=True))
+            assert any(chunk.choices and chunk.choices[0].delta.content for chunk in chunks)
+            ask: list[Any] = [{"role": "user", "content": ASK_WEATHER.format(city="Paris")}]
+            reply = client.chat.completions.create(model="selftest", messages=ask, tools=[WEATHER], temperature=0)  # type: ignore[call-overload]
+            (call,) = reply.choices[0].message.tool_calls
+            assert (call.function.name, json.loads(call.function.arguments)) == ("get_weather", {"city": "Paris"})
+            with pytest.raises(openai.NotFoundError, match="selftest"):
+                client.chat.completions.create(model="selftes", messages=hello)
+
+    def anthropic_client(self) -> None:
+        with anthropic.Anthropic(base_url=self.url.removesuffix("/v1"), api_key="none", max_retries=0) as client:
+            hello: list[Any] = [{"role": "user", "content": "hello"}]
+            assert client.messages.create(model="selftest", max_tokens=24, messages=hello).content
+            with client.messages.stream(model="selftest", max_tokens=24, messages=hello) as stream:
+                assert stream.get_final_message().content
+
+
+def lines(backend: str, source: Path) -> Callable[..., Iterator[Line]]:
+    """A module-scoped fixture would share a home between tests; one `up` a test keeps them apart."""
+
+    @pytest.fixture(params=SUPERVISORS)
+    def line(request: pytest.FixtureRequest, stack_cli: Cli, free_port: Callable[[], int]) -> Line:
+        return Line.up(stack_cli, free_port(), backend, source, request.param)
+
+    return line  # type: ignore[return-value]
