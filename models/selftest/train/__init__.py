@@ -1,0 +1,1 @@
+"""Trains the self-test model from nothing: `python -m models.selftest.train` in the repository root (../README.md)."""
