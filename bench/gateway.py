@@ -79,7 +79,7 @@ def main() -> int:
     options.add_argument("--clients", type=int, nargs="+", default=[1, 16, 256])
     options.add_argument("--streams", type=int, default=256, help="0 = none")
     options.add_argument("--chunks", type=int, default=1000)
-    options.add_argument("--pace", type=float, default=0.02, help="seconds between two chunks of a stream")
+    options.add_argument("--pace", type=float, default=0.03, help="seconds between two chunks of a stream")
     chosen = options.parse_args()
     binary = shutil.which("llama-swap")
     with contextlib.ExitStack() as stack:

@@ -1,7 +1,11 @@
-"""A stack.yaml whose engine is tests/fakes/engine.py in the clothes of llama-server: real processes, chosen faults."""
+"""A stack.yaml whose engine is tests/fakes/engine.py in the clothes of llama-server: real processes, chosen faults.
+
+No probe at `up` unless `top` asks for one: most of what goes wrong has nothing to do with tools.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -52,6 +56,7 @@ class FakeStack:
             "endpoint": {"listen": f"127.0.0.1:{self.port}"},
             "backends": {"llama-cpp": {"engine": {"bin": "./llama-server"}}},
             "models": {"tiny": model | self.model},
+            "probe": {"on_up": "none"},
         }
         (self.cli.home.work / "stack.yaml").write_text(json.dumps(stack | self.top))  # YAML holds JSON
 
@@ -67,6 +72,14 @@ class FakeStack:
 
     def daemon_pid(self) -> int:
         return int(self.status()["pid"])
+
+    def engine_runs(self) -> bool:
+        """Also while the daemon does not tell us of it yet."""
+        for process in self.cli.home.processes():
+            with contextlib.suppress(psutil.Error):
+                if str(ENGINE) in process.cmdline():
+                    return True
+        return False
 
     def swap_pid(self) -> int:
         (found,) = [p.pid for p in self.cli.home.processes() if Path(p.exe()).name == "llama-swap"]

@@ -61,8 +61,13 @@ def environment(home: Mapping[str, str], url: str, hf_home: Path) -> dict[str, s
     return {**kept, "HF_ENDPOINT": url, "HF_HOME": str(hf_home), "NO_PROXY": "127.0.0.1"}
 
 
-def pull(env: Mapping[str, str], file: Path, *args: str) -> subprocess.CompletedProcess[str]:
+def pull(
+    env: Mapping[str, str], file: Path, *args: str, file_limit: int | None = None
+) -> subprocess.CompletedProcess[str]:
+    """file_limit: no file may grow beyond so many bytes, as on a disk that is full."""
     argv = [str(STACK), "pull", "--file", str(file), *args]
+    if file_limit:
+        argv = ["bash", "-c", f'ulimit -f {file_limit // 1024}; exec "$0" "$@"', *argv]
     return subprocess.run(argv, env=dict(env), capture_output=True, text=True, cwd=file.parent, timeout=120)
 
 

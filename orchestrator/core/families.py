@@ -86,7 +86,7 @@ FAMILIES: tuple[Family, ...] = (
         model_types=("minimax", "minimax_m2", "minimax-m2"),
         names=r"minimax-?m2",
         tool=_parsers("minimax_m2", "minimax", "minimax", "minimax_m2"),
-        reasoning=_parsers("minimax_m2", "minimax"),
+        reasoning=_parsers("minimax_m2"),
     ),
     Family(
         "seed-oss",
@@ -104,7 +104,7 @@ FAMILIES: tuple[Family, ...] = (
         model_types=("kimi_k2",),
         names=r"kimi-?k2",
         tool=_parsers("kimi_k2", "kimi", "kimi", "kimi_k2"),
-        reasoning=_parsers("kimi_k2", "kimi"),
+        reasoning=_parsers("kimi_k2"),
     ),
     Family(
         "gpt-oss",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from orchestrator.core import families
 from orchestrator.core.launch import Capability, ToolPath
+from orchestrator.core.parser_lists import PARSERS
 from orchestrator.core.plan import Decision
 from orchestrator.core.select import Chosen
 from orchestrator.core.trouble import path
@@ -51,6 +53,7 @@ def talk(chosen: Chosen) -> Talk:
         found = replace(found, tools=replace(tools, tool_parser=""))
     return replace(
         found,
+        problems=(*found.problems, *_unknown_parsers(chosen)),
         decisions=tuple(_decisions(chosen, found, why, source)),
         warnings=(*found.warnings, *_warnings(chosen, found)),
     )
@@ -82,6 +85,20 @@ def _family(chosen: Chosen) -> tuple[families.Family | None, str, Problem | None
     name = source.repo or (source.path or "").rpartition("/")[2]
     family, reason = families.detect(weights.template if weights else "", weights.model_type if weights else "", name)
     return family, reason, None
+
+
+def _unknown_parsers(chosen: Chosen) -> Iterator[Problem]:
+    """Parsers that stack.yaml names and this version of the engine does not have."""
+    lists = PARSERS.get((chosen.backend.name, chosen.engine.version if chosen.engine else ""))
+    if lists is None:
+        return
+    declared = chosen.model.parsers
+    for key, name, known in (("tool", declared.tool, lists[0]), ("reasoning", declared.reasoning, lists[1])):
+        if name not in ("auto", "none") and name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1)
+            mend = f"did you mean {near[0]}?" if near else f"it has {', '.join(sorted(known))}"
+            at = path(("models", chosen.model_id, "parsers", key))
+            yield Problem(at, f"{chosen.backend.name} has no {key} parser {name}", mend)
 
 
 def _without_tools(chosen: Chosen, found: Talk) -> Talk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -38,7 +39,8 @@ def read_gguf_model(path: Path) -> Weights:
 def _kept(files: list[Path], read: Callable[[], Weights]) -> Weights:
     key = f"{FORMAT}\n{folders.stamp(files)}"
     if text := keep.get("weights", key):
-        return weights_from_json(text)
+        with contextlib.suppress(ValueError):  # written by another version of us
+            return weights_from_json(text)
     weights = read()
     keep.put("weights", key, weights_to_json(weights))
     return weights

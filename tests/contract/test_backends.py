@@ -196,6 +196,15 @@ def test_llama_cpp_on_a_mac_puts_all_layers_on_the_gpu() -> None:
     assert "-ngl" not in words("llama-cpp")
 
 
+def test_llama_cpp_leaves_a_core_to_the_gateway() -> None:
+    assert after(words("llama-cpp"), "-t") == "7"
+    assert words("llama-cpp", serve={"extra_args": ["--threads", "4"]})[-2:] == ("--threads", "4")
+    assert "-t" not in words("llama-cpp", serve={"extra_args": ["--threads", "4"]})
+    found = launch("llama-cpp", mac())
+    assert isinstance(found.how, Process)
+    assert "-t" not in found.how.argv
+
+
 def test_llama_cpp_embeds_in_a_process_of_its_own() -> None:
     found = launch("llama-cpp", capabilities=["embed"])
     assert isinstance(found.how, Process)

@@ -7,6 +7,7 @@ import signal
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 import openai
 import psutil
@@ -18,7 +19,7 @@ SUPERVISORS = ["embedded", pytest.param("llama-swap", marks=pytest.mark.componen
 
 
 @pytest.fixture(params=SUPERVISORS)
-def supervisor(request: pytest.FixtureRequest) -> dict[str, str]:
+def supervisor(request: pytest.FixtureRequest) -> dict[str, Any]:
     return {"supervisor": request.param}
 
 
@@ -40,9 +41,9 @@ def wait(what: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def test_up_twice_changes_nothing_and_plan_is_the_same_up_and_down(
-    fake_stack: Make, supervisor: dict[str, str]
+    fake_stack: Make, supervisor: dict[str, Any]
 ) -> None:
-    stack = fake_stack(top=supervisor)
+    stack = fake_stack(top=supervisor | {"probe": {"on_up": "quick"}})
     before = stack.cli("plan", "--json").stdout
     first = stack.cli("up")
     assert first.returncode == 0, first.stderr
@@ -68,7 +69,7 @@ def test_a_gateway_port_in_use_names_its_holder(fake_stack: Make) -> None:
     assert stack.cli.home.processes() == []
 
 
-def test_an_engine_port_in_use_names_its_holder(fake_stack: Make, supervisor: dict[str, str]) -> None:
+def test_an_engine_port_in_use_names_its_holder(fake_stack: Make, supervisor: dict[str, Any]) -> None:
     stack = fake_stack(top=supervisor)
     with socket.create_server(("127.0.0.1", stack.engine_port)):
         done = stack.cli("up")
@@ -77,7 +78,7 @@ def test_an_engine_port_in_use_names_its_holder(fake_stack: Make, supervisor: di
 
 
 def test_an_engine_that_exits_at_once_shows_its_log_and_the_next_up_mends_it(
-    fake_stack: Make, supervisor: dict[str, str]
+    fake_stack: Make, supervisor: dict[str, Any]
 ) -> None:
     stack = fake_stack("--exit-at-once", top=supervisor)
     done = stack.cli("up")
@@ -91,7 +92,7 @@ def test_an_engine_that_exits_at_once_shows_its_log_and_the_next_up_mends_it(
     assert say_hello(stack)
 
 
-def test_an_engine_that_never_becomes_ready_is_ended(fake_stack: Make, supervisor: dict[str, str]) -> None:
+def test_an_engine_that_never_becomes_ready_is_ended(fake_stack: Make, supervisor: dict[str, Any]) -> None:
     stack = fake_stack("--never-ready", top=supervisor, model={"serve": {"start_timeout": "3s"}})
     done = stack.cli("up")
     assert done.returncode == 5
@@ -108,17 +109,17 @@ def test_a_second_up_at_the_same_moment_is_told_who_holds_the_lock(fake_stack: M
     assert first.process.wait(60) == 0
 
 
-def test_ctrl_c_in_the_middle_of_up_leaves_nothing(fake_stack: Make, supervisor: dict[str, str]) -> None:
+def test_ctrl_c_in_the_middle_of_up_leaves_nothing(fake_stack: Make, supervisor: dict[str, Any]) -> None:
     stack = fake_stack("--start-delay", "60", top=supervisor)
     up = stack.cli.start("up")
-    wait(lambda: any("engine.py" in " ".join(p.cmdline()) for p in stack.cli.home.processes()))
+    wait(stack.engine_runs)
     up.process.send_signal(signal.SIGINT)
     assert up.process.wait(60) == 130
     assert "interrupted" in up.err.read_text()
     assert stack.cli.home.processes() == []
 
 
-def test_after_kill_9_of_the_daemon_the_next_up_adopts_the_engine(fake_stack: Make, supervisor: dict[str, str]) -> None:
+def test_after_kill_9_of_the_daemon_the_next_up_adopts_the_engine(fake_stack: Make, supervisor: dict[str, Any]) -> None:
     stack = fake_stack(top=supervisor)
     assert stack.cli("up").returncode == 0
     engine, daemon = stack.engine_pid(), stack.daemon_pid()
@@ -131,7 +132,7 @@ def test_after_kill_9_of_the_daemon_the_next_up_adopts_the_engine(fake_stack: Ma
     assert say_hello(stack)
 
 
-def test_after_kill_9_of_the_daemon_down_ends_the_engine(fake_stack: Make, supervisor: dict[str, str]) -> None:
+def test_after_kill_9_of_the_daemon_down_ends_the_engine(fake_stack: Make, supervisor: dict[str, Any]) -> None:
     stack = fake_stack(top=supervisor)
     assert stack.cli("up").returncode == 0
     stack.kill(stack.daemon_pid())
@@ -154,7 +155,7 @@ def test_kill_9_of_llama_swap_is_survived(fake_stack: Make, daemon_too: bool) ->
 
 
 def test_an_engine_that_dies_in_mid_stream_gives_an_error_event_and_the_next_request_works(
-    fake_stack: Make, supervisor: dict[str, str]
+    fake_stack: Make, supervisor: dict[str, Any]
 ) -> None:
     stack = fake_stack("--token-delay", "0.2", top=supervisor)
     assert stack.cli("up").returncode == 0
@@ -181,7 +182,7 @@ def test_a_full_disk_for_logs_is_named(fake_stack: Make) -> None:
     assert "cannot be written: No space left on device" in done.stdout + done.stderr
 
 
-def test_a_changed_file_restarts_only_what_it_must(fake_stack: Make, supervisor: dict[str, str]) -> None:
+def test_a_changed_file_restarts_only_what_it_must(fake_stack: Make, supervisor: dict[str, Any]) -> None:
     stack = fake_stack(top=supervisor)
     assert stack.cli("up").returncode == 0
     pid = stack.engine_pid()

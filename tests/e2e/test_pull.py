@@ -226,3 +226,29 @@ def test_a_model_that_the_stack_does_not_have(env: dict[str, str], tmp_path: Pat
     done = hubs.pull(env, write(tmp_path, FOLDER % ""), "tinny")
     assert done.returncode == 2
     assert "the stack has no model tinny" in done.stderr
+
+
+def test_ctrl_c_ends_a_pull_at_once_and_keeps_what_came(
+    shelf: Path, env: dict[str, str], tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    with hubs.hub(shelf, free_port(), "slow") as hub:
+        env = hubs.environment(env, hub.url, tmp_path / "hf")
+        running = hubs.start_pull(env, write(tmp_path, GGUF % "m.gguf"))
+        while not any(blob.stat().st_size for blob in hubs.blobs(env)):
+            assert running.poll() is None
+            time.sleep(0.02)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(timeout=30) == 130
+    (part,) = hubs.blobs(env)
+    assert 0 < part.stat().st_size < SIZE
+
+
+def test_a_disk_that_fills_up_is_said_clearly(
+    shelf: Path, env: dict[str, str], tmp_path: Path, free_port: Callable[[], int]
+) -> None:
+    with hubs.hub(shelf, free_port()) as hub:
+        env = hubs.environment(env, hub.url, tmp_path / "hf")
+        done = hubs.pull(env, write(tmp_path, GGUF % "m.gguf"), file_limit=2**20)
+    assert done.returncode == 4
+    assert "org/tiny: m.gguf: File too large" in done.stderr
+    assert "what has come is kept" in done.stderr

@@ -105,7 +105,12 @@ def test_an_endless_event_passes_in_pieces_and_cannot_be_broken_off() -> None:
 def test_whole_without_a_length(kind: bytes, raw: bytes, whole: bool) -> None:
     answer = reply(kind)
     answer.body(raw)
-    assert answer.reads_whole == whole
+    assert answer.reads_whole(clean=True) == whole
+
+
+def test_whole_after_a_reset() -> None:
+    assert not reply(b"text/plain").reads_whole(clean=False)
+    assert reply(b"text/plain", 404).reads_whole(clean=False)
 
 
 def test_headers_that_stay_and_go() -> None:

@@ -143,6 +143,14 @@ def test_a_change_is_seen_though_the_old_was_kept(tmp_path: Path) -> None:
     assert one(path=str(folder)).context == 8
 
 
+def test_a_kept_reading_that_makes_no_sense_is_read_anew(tmp_path: Path) -> None:
+    folder = model_folder(tmp_path / "m")
+    before = one(path=str(folder))
+    (kept,) = (tmp_path / "cache/stack/weights").iterdir()
+    kept.write_text(kept.read_text().partition("\n\n")[0] + '\n\n{"size": "huge"}')
+    assert one(path=str(folder)) == before
+
+
 def test_a_source_without_weights_is_no_matter() -> None:
     assert inspect(stack("openai", url="https://x/v1", model="m")) == {}
 

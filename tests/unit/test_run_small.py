@@ -75,7 +75,7 @@ def test_our_processes_are_found_by_their_marker_and_no_others() -> None:
         assert (found.pid, found.model, found.hash, found.leader) == (p.pid, "org/model:7b", "abc123", True)
         assert identity.find("some") == []
         assert identity.alive(found.pid, found.created)
-        assert not identity.alive(found.pid, found.created + 1)
+        assert not identity.alive(found.pid, found.created + 60)
         p.communicate(b"\n")
     assert not identity.alive(found.pid, found.created)
 

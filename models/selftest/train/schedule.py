@@ -21,10 +21,10 @@ PHASES = (
     Phase(0.06, (2, 8), 2400, 2400, 1.0, copying=True),
     Phase(0.16, (2, 10), 2800, 2000, 0.8),
     Phase(0.40, (2, 14), 3600, 1800, 0.5),
-    Phase(0.70, (3, 22), 4400, 1600, 0.5),
-    Phase(1.01, (5, 46), 6000, 1600, 0.1),
+    Phase(0.70, (2, 14), 3600, 1400, 0.6),
+    Phase(1.01, (3, 46), 4000, 1600, 0.2),
 )
-WARM_STEPS = 60
+WARM_STEPS = 20
 DECAY_FROM, DECAY_AT = 0.4, 0.6
 """Progress at which the rate begins to fall, and the factor to which it drops there at once."""
 

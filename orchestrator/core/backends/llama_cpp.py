@@ -78,6 +78,8 @@ class LlamaCpp:
         if total:
             argv += ["--kv-unified"]
         argv += _where(request.host)
+        if not {"-t", "--threads"} & {*model.serve.extra_args, *model.serve.unchecked_args}:
+            argv += _threads(request.host)
         known = request.engine.flags if request.engine else ()
         if "--cache-ram" in known and "--cache-ram" not in model.serve.extra_args:
             argv += ["--cache-ram", "0"]
@@ -121,6 +123,12 @@ def _where(host: Host) -> list[str]:
     if host.apple:
         return ["-ngl", ALL_LAYERS]
     return ["--device", "none"] if host.gpus else []
+
+
+def _threads(host: Host) -> list[str]:
+    """One core is left to the gateway: llama.cpp's threads wait for each other by spinning, so that a single one that
+    must share its core slows all of them down (2 cores, busy: 1 token/s on two threads)."""
+    return [] if host.apple or host.gpus else ["-t", str(max(1, host.cores - 1))]
 
 
 def _native(request: Request) -> tuple[str, ...]:

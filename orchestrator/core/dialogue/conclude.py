@@ -54,7 +54,7 @@ def _caused(findings: Iterable[Finding]) -> list[Finding]:
     roots = {f.code for f in found if f.scenario == "auto" and f.severity == "F" and f.code in LOST}
     roots |= {f.code for f in found if f.scenario == "auto" and f.code in (Code.MISMATCH_MASKED, Code.STREAM_DIFFERS)}
     if roots:
-        no_news |= (_MODELS | _SKILLS) - roots
+        no_news |= (_MODELS | _SKILLS | LOST) - roots
     return [f for f in found if f.code not in no_news]
 
 

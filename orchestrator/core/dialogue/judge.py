@@ -96,6 +96,10 @@ class Court:
         for place, call in enumerate(self.seen.calls):
             if self.seen.finish == "length" and place == len(self.seen.calls) - 1:
                 break
+            if not call.name:
+                self.find(Code.NAME_CORRUPTED, "a call without a name", mend=self._parsers("", self.setup.wire))
+                self.right = False
+                continue
             one = argued(call, tools.get(call.name))
             self.argued.append(one)
             if call.name not in tools:
@@ -110,6 +114,12 @@ class Court:
             self.find(Code.NAME_CORRUPTED, f"the called name is {name!r}")
         else:
             self.find(Code.WRONG_CALL, f"a tool named {name!r} was called: no tool is called that")
+
+    @staticmethod
+    def _parsers(marker: str, wire: str) -> str:
+        """The mend that names the right parser, "" where it is not known."""
+        who = markers.parsers(marker, wire)
+        return f"name the parser that reads {wire or marker}: {who}" if who else ""
 
     def finish(self) -> None:
         finish, accepted = self.seen.finish, self.ask.expect.finish
@@ -126,8 +136,7 @@ class Court:
             return
         if marker := markers.markup(self.seen.content, self.ask.tools):
             own = markers.own(marker, self.setup.wire)
-            who = markers.parsers(marker, self.setup.wire if own else "")
-            mend = f"name the parser that reads {marker}: {who}" if who else ""
+            mend = self._parsers(marker, self.setup.wire if own else "")
             culprit = Culprit.PARSER if own else Culprit.MODEL_OR_QUANTIZATION
             text = f"content holds the raw call ({marker}): {self.seen.content[:120]!r}"
             self.find(Code.MARKUP_IN_CONTENT, text, culprit=culprit, mend=mend)
@@ -168,16 +177,16 @@ class Court:
             self.findings = [replace(f, severity="D") if f.code == Code.MARKUP_IN_CONTENT else f for f in self.findings]
 
     def _writer(self) -> Culprit:
-        """Words that we can read are the model's own."""
-        said = self.seen.content.strip() or self.seen.reasoning.strip()
-        return Culprit.MODEL_OR_QUANTIZATION if said else Culprit.UNKNOWN
+        """Words that we can read are the model's own; after mere thoughts something may have been lost."""
+        return Culprit.MODEL_OR_QUANTIZATION if self.seen.content.strip() else Culprit.UNKNOWN
 
     def _silent(self) -> bool:
         """Tokens were written and nothing of them is visible."""
         seen, count = self.seen, self.seen.completion_tokens
-        if seen.content.strip() or seen.reasoning.strip() or seen.calls or seen.finish == "length":
+        if seen.content.strip() or seen.calls or seen.finish == "length" or count is None:
             return False
-        if count is None or count <= UNEXPLAINED:
+        # in no tokenizer is a character of reasoning more than about one token
+        if count <= UNEXPLAINED + len(seen.reasoning):
             return False
         self.find(Code.SILENT_DROP, f"{count} tokens were written, nothing of them came")
         return True

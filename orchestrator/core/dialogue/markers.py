@@ -47,7 +47,7 @@ def own(marker: str, wire: str) -> bool:
 
 def parsers(marker: str, wire: str = "") -> str:
     """`vllm: hermes, vllm-mlx: hermes`: who reads calls that open so; "" if nobody is known."""
-    named = [f for f in FAMILIES if wire and f.wire == wire] or [f for f in FAMILIES if marker in f.wire]
+    named = [f for f in FAMILIES if wire and f.wire == wire] or [f for f in FAMILIES if marker and marker in f.wire]
     tool = named[-1].tool if named else {}
     return ", ".join(f"{backend}: {parser}" for backend, parser in tool.items())
 

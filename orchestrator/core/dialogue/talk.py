@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from dataclasses import replace
 
 from orchestrator.core.dialogue.arguments import argued, show
@@ -106,9 +106,7 @@ def streamed_only(exchange: Exchange) -> Exchange:
         if found.code not in LOST_IN_STREAM:
             told.append(found)
             continue
-        # the whole envelope as text: the named parser does not know it, and a fallback hides that when not streamed
-        names = [name for name, _ in exchange.ask.expect.calls or ()]
-        masked = found.code == Code.MARKUP_IN_CONTENT and all(name in exchange.seen.content for name in names)
+        masked = _unread(exchange, found.code)
         code = Code.MISMATCH_MASKED if masked else Code.STREAM_DIFFERS
         row, why = TABLE[code], f"fine when not streamed; streamed: {found.text}"
         mend = found.mend if masked else row.mend
@@ -116,8 +114,13 @@ def streamed_only(exchange: Exchange) -> Exchange:
     return replace(exchange, findings=tuple(told))
 
 
-def codes(exchanges: Sequence[Exchange]) -> set[str]:
-    return {found.code for exchange in exchanges for found in exchange.findings}
+def _unread(exchange: Exchange, code: str) -> bool:
+    """The whole envelope as text, or a call without a name: the parser does not know this format at all, and a fallback
+    hides that when not streamed."""
+    if code == Code.NAME_CORRUPTED:
+        return all(not call.name for call in exchange.seen.calls)
+    names = [name for name, _ in exchange.ask.expect.calls or ()]
+    return code == Code.MARKUP_IN_CONTENT and all(name in exchange.seen.content for name in names)
 
 
 def _turn(number: int, exchange: Exchange) -> Turn:
@@ -125,9 +128,13 @@ def _turn(number: int, exchange: Exchange) -> Turn:
     bad = next((f for f in exchange.findings if f.severity != "N"), None)
     if bad is not None:
         text = f"{bad.code}: {bad.text}"
+    elif not ask.expect.form:
+        text = f"accepted, {seen.prompt_tokens} tokens" if exchange.accepted else f"HTTP {exchange.reply.status}"
+    elif seen.finish == "length":
+        text = f"cut at max_tokens ({ask.body['max_tokens']})"
     elif seen.calls:
         text = show(argued(call, ask.tools.get(call.name)) for call in seen.calls)
     else:
-        text = seen.content.strip()[:120] or f"{seen.prompt_tokens} tokens in"
+        text = " ".join(seen.content.split())[:120]
     ok = bad is None and exchange.right
     return Turn(number, ask.scenario, ask.turn, ask.of, ask.streamed, ok, text[:300], exchange.reply.seconds)

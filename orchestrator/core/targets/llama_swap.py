@@ -54,7 +54,7 @@ def config(plan: Plan) -> Config:
     preload = [launch.model for launch in launches if launch.serving.residency == "resident" or launch.serving.preload]
     return Config(
         health_check_timeout=max(15, *(launch.ready.timeout for launch in launches)),
-        log_level="info",
+        log_level="info" if alone else "warn",  # our daemon asks for /running all the time
         log_to_stdout="both",
         capture_buffer=0,
         send_loading_state=False,

@@ -157,14 +157,17 @@ class Exchange:
         self._connection = None
         reply = self._reply
         assert reply is not None
+        if reply.broken:
+            self.lost(True)
+            return
         reply.end()
         self._client.write(reply.take())
         self._finish(reply.status, reply.first)
         self._client.done(reply.keep)
 
-    def closed(self) -> None:
+    def closed(self, clean: bool) -> None:
         """The answer had no length and its connection is closed: whole only if it reads so."""
-        if self._reply is not None and self._reply.reads_whole:
+        if self._reply is not None and self._reply.reads_whole(clean):
             self.ended()
         else:
             self.lost(True)

@@ -7,6 +7,7 @@ well-formed error. Any other answer is held until it is whole (up to Limits.hold
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 from orchestrator.edge.gateway.answer import Refusal, error_event, phrase, said_by_engine, well_formed
@@ -26,6 +27,7 @@ _CORS = b"access-control-"
 _BOUNDARIES = (b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r\n")
 _EVENT = 64 << 10
 _ENDS = (b"[DONE]", b"message_stop", b"response.completed", b"response.incomplete", b"response.failed", b'"error"')
+_FINISHED = re.compile(rb'"finish_reason"\s*:\s*"|"choices"\s*:\s*\[\s*\]')
 _STATUS = {code: b"HTTP/1.1 %d %b\r\n" % (code, phrase(code).encode()) for code in range(200, 600)}
 
 
@@ -119,7 +121,7 @@ class Reply:
     def reads_whole(self) -> bool:
         """For an answer that ends with its connection: a stream by its last event, JSON by reading it."""
         if self._stream:
-            return any(mark in self._last or mark in self._tail for mark in _ENDS)
+            return not self.broken
         if self.started or not self._json:
             return True
         try:
@@ -127,6 +129,15 @@ class Reply:
         except (ValueError, RecursionError):
             return False
         return True
+
+    @property
+    def broken(self) -> bool:
+        """A stream without its last event. llama-swap ends a reply properly whose engine died in the middle of it
+        (seen with kill -9, v250), so framing alone does not tell; an engine may also leave out `[DONE]`."""
+        if not self._stream:
+            return False
+        last = self._last + self._tail
+        return not any(mark in last for mark in _ENDS) and not _FINISHED.search(last)
 
     def break_off(self, refusal: Refusal) -> bool:
         """End a stream with an error event; False where that cannot be: the client must see the connection cut."""

@@ -24,14 +24,14 @@ _COPY = 64 << 10
 
 class Sink(Protocol):
     """Who gets the answer: in the end one of `ended`, `lost` (began: a first byte had come) and `closed`: it had no
-    length and ended with its connection, so that nobody knows whether it is whole."""
+    length and ended with its connection, so that nobody knows whether it is whole (clean: not by a reset)."""
 
     def head(self, status: int, headers: Headers, until_close: bool) -> None: ...
     def body(self, data: bytes) -> None: ...
     def flush(self) -> None: ...
     def ended(self) -> None: ...
     def lost(self, began: bool) -> None: ...
-    def closed(self) -> None: ...
+    def closed(self, clean: bool) -> None: ...
 
 
 class Connection(asyncio.Protocol):
@@ -141,8 +141,8 @@ class Connection(asyncio.Protocol):
         sink, self._sink, self._transport = self._sink, None, None
         if sink is None:
             self._pool.forget(self)
-        elif self._until_close and self._in_body and exc is None:
-            sink.closed()
+        elif self._until_close and self._in_body:
+            sink.closed(exc is None)
         else:
             sink.lost(self._began)
 

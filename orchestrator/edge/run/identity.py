@@ -14,6 +14,8 @@ import psutil
 
 VARIABLE = "STACK_RUN"
 SWAP = "@llama-swap"
+JITTER = 2.0
+"""Seconds: psutil adds a process's start to the boot time, which the kernel rounds anew each time it is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,6 @@ def alive(pid: int, created: float) -> bool:
     """Whether that very process still runs (a pid alone may be somebody else's by now)."""
     try:
         process = psutil.Process(pid)
-        return process.create_time() == created and process.status() != psutil.STATUS_ZOMBIE
+        return abs(process.create_time() - created) < JITTER and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False

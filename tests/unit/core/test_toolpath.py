@@ -87,3 +87,13 @@ def test_an_unknown_family_is_an_error_that_names_the_known() -> None:
     (problem,) = caught.value.problems
     assert (problem.where, problem.text) == ("models.m.family", "no family nope is known")
     assert "hermes" in problem.mend
+
+
+def test_a_parser_that_the_engine_does_not_have_is_an_error() -> None:
+    """The engine would exit at once."""
+    with pytest.raises(PlanError) as caught:
+        one("vllm-mlx", HERMES, parsers={"tool": "qwen3_coders", "reasoning": "minimax"})
+    tool, reasoning = caught.value.problems
+    assert (tool.where, tool.text) == ("models.m.parsers.tool", "vllm-mlx has no tool parser qwen3_coders")
+    assert tool.mend == "did you mean qwen3_coder?"
+    assert reasoning.where == "models.m.parsers.reasoning"

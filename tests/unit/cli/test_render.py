@@ -1,0 +1,67 @@
+"""`stack render` as a whole process."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+import yaml
+
+from tests.components import REPOSITORY
+from tests.homes import Cli
+
+HOST = ("--host", "host.json")
+
+
+@pytest.fixture
+def studio(stack_cli: Cli) -> Cli:
+    for name in ("stack.yaml", "host.json"):
+        shutil.copy(REPOSITORY / "examples/mac-studio" / name, stack_cli.home.work)
+    return stack_cli
+
+
+def test_one_target_is_printed(studio: Cli) -> None:
+    done = studio("render", "llama-swap", *HOST)
+    assert done.returncode == 0, done.stderr
+    golden = (REPOSITORY / "tests/golden/mac-studio/llama-swap/config.yaml").read_text()
+    # the paths of weights are those of host.json: nothing of this machine is in it
+    assert yaml.safe_load(done.stdout) == yaml.safe_load(golden)
+
+
+def test_all_targets_of_the_hosts_system_and_what_is_left_out(studio: Cli) -> None:
+    done = studio("render", "--out", "out", *HOST)
+    assert done.returncode == 0, done.stderr
+    assert (studio.home.work / "out/llama-swap/config.yaml").exists()
+    assert done.stdout == "written out/llama-swap/config.yaml\n"
+    assert done.stderr.startswith("launchd: left out: not yet")
+    again = studio("render", "--out", "out", *HOST, "--json")
+    assert json.loads(again.stdout) == {"written": [], "removed": [], "unchanged": ["llama-swap/config.yaml"]}
+
+
+def test_a_file_edited_by_hand_is_exit_8_and_force_overwrites(studio: Cli) -> None:
+    studio("render", "--out", "out", *HOST)
+    file = studio.home.work / "out/llama-swap/config.yaml"
+    rendered = file.read_text()
+    file.write_text("# mine\n")
+    done = studio("render", "--out", "out", *HOST)
+    assert done.returncode == 8
+    assert "edited by hand" in done.stderr
+    assert file.read_text() == "# mine\n"
+    assert studio("render", "--out", "out", *HOST, "--force").returncode == 0
+    assert file.read_text() == rendered
+
+
+@pytest.mark.parametrize(
+    ("target", "code", "words"),
+    [
+        ("launchd", 4, "not yet: target launchd"),
+        ("systemd", 4, "systemd is not for macos"),
+        ("nginx", 2, "there is no target nginx"),
+    ],
+)
+def test_what_cannot_be_had(studio: Cli, target: str, code: int, words: str) -> None:
+    done = studio("render", target, *HOST)
+    assert done.returncode == code
+    assert words in done.stderr
+    assert done.stdout == ""
