@@ -47,7 +47,9 @@ class Daemon:
         self._verdicts = Verdicts(paths.verdicts)
         self._supervisor = Scheduler(plan, self._engines(), ready.prove, self._bus.emit, secrets.upstream_key)
         self._backends = discover.backends()
-        self._prover = Prover(plan, self._supervisor, self._verdicts, self._bus.emit, self._can)
+        self._keys = secrets.client_keys(plan.stack.endpoint)
+        key = next(iter(self._keys.values()), None)
+        self._prover = Prover(plan, self._supervisor, self._verdicts, self._bus.emit, self._can, key)
         self._left = asyncio.Event()
         self._keep = False
         self._settling: asyncio.Task[None] | None = None
@@ -64,14 +66,13 @@ class Daemon:
 
     async def run(self) -> None:
         """Returns after `leave` or a signal, with everything stopped (or handed over)."""
-        keys = secrets.client_keys(self._plan.stack.endpoint)
         control = ControlServer(control_app.app(self), self._control_socket())
         gateway = Gateway(
             self._plan,
             self._supervisor,
             verdicts=lambda model: self._verdicts.mark(self._plan.launch(model)),
             findings=lambda model: self._verdicts.finding(self._plan.launch(model)),
-            keys=keys,
+            keys=self._keys,
             ready=self.ready,
         )
         endpoint = await serve_gateway(gateway, self._listen())

@@ -78,17 +78,22 @@ def make_plan(prepared: Prepared, *, force: frozenset[str] = frozenset()) -> Pla
     """force: models that may exceed memory. Raises PlanError with every problem at its line."""
     from orchestrator.core.planning import plan
     from orchestrator.edge.discover import backends
+    from orchestrator.errors import PlanError
 
     loaded = prepared.loaded
-    return plan(
-        loaded.stack,
-        prepared.host,
-        prepared.weights,
-        name=loaded.name,
-        backends=backends(),
-        force=force,
-        where=loaded.source.where,
-    )
+    try:
+        return plan(
+            loaded.stack,
+            prepared.host,
+            prepared.weights,
+            name=loaded.name,
+            backends=backends(),
+            force=force,
+            where=loaded.source.where,
+        )
+    except PlanError as error:
+        error.file = _shown(loaded.file)
+        raise
 
 
 def refuse_unknown_weights(plan: Plan) -> None:
@@ -164,4 +169,10 @@ def _inspect(loaded: Loaded, *, missing_ok: bool = False) -> Mapping[str, Weight
     except PlanError as error:
         places = [(problem, loaded.source.where(problem.where)) for problem in error.problems]
         error.problems = tuple(replace(problem, line=line, excerpt=text) for problem, (line, text) in places)
+        error.file = _shown(loaded.file)
         raise
+
+
+def _shown(file: Path) -> str:
+    """As a user at this folder would write it."""
+    return str(file.relative_to(Path.cwd())) if file.is_relative_to(Path.cwd()) else str(file)

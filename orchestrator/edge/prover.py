@@ -27,16 +27,20 @@ class Prover:
         verdicts: Verdicts,
         emit: Callable[[Event], None],
         can: Callable[[Launch], Can | None],
+        key: str | None = None,
     ) -> None:
         self._plan = plan
         self._supervisor = supervisor
         self._verdicts = verdicts
         self._emit = emit
         self._can = can
+        self._key = key
         self._one = asyncio.Lock()
         self.settled = asyncio.Event()
         self.warnings: list[str] = []
         self.failed: dict[str, EngineDown] = {}
+        self.crooked = False
+        """The gateway spoilt a call that the engine had made well."""
 
     @property
     def scope(self) -> tuple[Launch, ...]:
@@ -49,6 +53,7 @@ class Prover:
         """Loads and proves the models in scope, one after another, then says so."""
         self.warnings.clear()
         self.failed.clear()
+        self.crooked = False
         try:
             for launch in self.scope:
                 await self._settle(launch)
@@ -65,11 +70,13 @@ class Prover:
             tier = self._plan.stack.probe.on_up
             if "tools" not in launch.capabilities or tier == "none":
                 return
-            known = self._verdicts.get(launch)
-            if known is not None:
-                self._tell(launch, known, cached=True)
-                return
-            await self.probe(launch.model, tier, budget=self._plan.stack.probe.budget)
+            verdict = self._verdicts.get(launch)
+            if verdict is not None:
+                self._tell(launch, verdict, cached=True)
+            else:
+                verdict = await self.probe(launch.model, tier, budget=self._plan.stack.probe.budget)
+            if verdict.verdict != "fail":
+                await self._control(launch)
         except EngineDown as error:
             self.failed[launch.model] = error
         except (QueueFull, StackError) as error:
@@ -79,6 +86,17 @@ class Prover:
             text = f"{launch.model} is untested: the probe took longer than probe.budget ({budget} s)"
             self.warnings.append(text)
             self._emit(Event("verdict", launch.model, text, {"verdict": "untested"}))
+
+    async def _control(self, launch: Launch) -> None:
+        """One turn through the gateway, for what only it could spoil (DESIGN.md, decision 6)."""
+        from orchestrator.edge.probe import control_turn
+
+        findings = [f for f in await control_turn(self._plan.endpoint, launch.model, self._key) if f.severity == "F"]
+        self.crooked |= bool(findings)
+        for finding in findings:
+            text = f"through the gateway: {finding.code}: {finding.text}"
+            self.warnings.append(text)
+            self._emit(Event("log", launch.model, text))
 
     async def probe(self, model: str, tier: str, *, seed: int | None = None, budget: float | None = None) -> Verdict:
         """One probe on a lease, straight to the engine. Raises EngineDown, QueueFull, TimeoutError past the budget."""
@@ -120,5 +138,7 @@ class Prover:
         """What `up` exits with: 5 an engine failed, 6 a required tool path failed, 0 otherwise."""
         if self.failed:
             return 5
+        if self.crooked:
+            return 6
         required = self._plan.stack.probe.tools == "required"
         return 6 if required and any(self._verdicts.mark(launch) == "failed" for launch in self.scope) else 0

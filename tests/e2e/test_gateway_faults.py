@@ -134,6 +134,7 @@ def test_connection_that_closes_after_the_answer(up: Running) -> None:
         ("status=400 text=Not%20Found kind=text/plain", 400, "Not Found"),
         ("status=404 text=%7B%22detail%22%3A%22no%20such%20thing%22%7D", 404, "no such thing"),
         ("status=500 text=%7B%22error%22%3A%22it%20broke%22%7D", 500, "it broke"),
+        ("status=404 text=Not%20Found http10", 404, "Not Found"),
         ("status=503 text=", 503, "the engine answered 503 Service Unavailable"),
         ("status=422 text=%7B%22error%22%3A%7B%22message%22%3A%22kept%22%2C%22more%22%3A1%7D%7D", 422, "kept"),
     ],

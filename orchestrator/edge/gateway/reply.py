@@ -117,13 +117,15 @@ class Reply:
             self._copy.end()
         self._last_frame()
 
-    @property
-    def reads_whole(self) -> bool:
-        """For an answer that ends with its connection: a stream by its last event, JSON by reading it."""
+    def reads_whole(self, clean: bool) -> bool:
+        """For an answer that ends with its connection: a stream by its last event, JSON by reading it. An error always:
+        a server that refuses a request unread ends in a reset, and mlx-lm's 404 is plain text that is called JSON."""
         if self._stream:
             return not self.broken
-        if self.started or not self._json:
+        if self.status >= 400:
             return True
+        if self.started or not self._json:
+            return clean
         try:
             json.loads(b"".join(self._held))
         except (ValueError, RecursionError):
