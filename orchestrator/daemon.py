@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 import os
+import resource
 import signal
 import socket
 import time
@@ -201,6 +202,7 @@ def serve(plan_file: Path, name: str) -> None:
     plan = plan_from_json(text.decode())
     digest = hashlib.sha256(text).hexdigest()[:16]
     paths.logs.mkdir(parents=True, exist_ok=True)
+    _room_for_connections()
     with held(paths.state / "daemon.lock", f"the daemon of {name}"):
         paths.daemon.write_text(json.dumps({"pid": os.getpid(), "plan": digest}))
 
@@ -208,3 +210,11 @@ def serve(plan_file: Path, name: str) -> None:
             await Daemon(plan, digest, paths).run()
 
         uvloop.run(main())
+
+
+def _room_for_connections() -> None:
+    """Each client of the gateway costs two descriptors; the usual soft limit of 1024 is one of old programs."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = 65536 if hard == resource.RLIM_INFINITY else min(hard, 65536)
+    if soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))

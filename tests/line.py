@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,6 +69,18 @@ class Line:
             assert (call.function.name, json.loads(call.function.arguments)) == ("get_weather", {"city": "Paris"})
             with pytest.raises(openai.NotFoundError, match="selftest"):
                 client.chat.completions.create(model="selftes", messages=hello)
+
+    def kill_9_of_the_engine_is_survived(self) -> None:
+        """The next request waits for the new engine; the client sees no error."""
+        pid = self.status()["models"][0]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while self.status()["models"][0]["pid"] in (pid, None):
+            assert time.monotonic() < deadline, "the engine was not started again"
+            time.sleep(0.1)
+        with openai.OpenAI(base_url=self.url, api_key="none", max_retries=0) as client:
+            hello: list[Any] = [{"role": "user", "content": "hello"}]
+            assert client.chat.completions.create(model="selftest", messages=hello, max_tokens=24).choices
 
     def anthropic_client(self) -> None:
         with anthropic.Anthropic(base_url=self.url.removesuffix("/v1"), api_key="none", max_retries=0) as client:

@@ -38,21 +38,19 @@ class BudgetExceeded(TimeoutError):
 @dataclass(frozen=True, slots=True)
 class Target:
     """A server to probe. base: API root ending in /v1; model: as the server calls it; key: bearer token or None;
-    wire: how its template opens a call (`ToolPath.wire`), "" = unknown; can: None = nothing is known of the engine;
-    gateway: API root of the endpoint that serves it too, for `control_turn`."""
+    wire: how its template opens a call (`ToolPath.wire`), "" = unknown; can: None = nothing is known of the engine."""
 
     base: str
     model: str
     key: str | None = None
     wire: str = ""
     can: Can | None = None
-    gateway: str = ""
 
 
-def target_of(launch: Launch, upstream: Upstream, endpoint: str = "", can: Can | None = None) -> Target:
+def target_of(launch: Launch, upstream: Upstream, can: Can | None = None) -> Target:
     """can: what the backend says of this version and parser; of an attached server nothing is known."""
     known = None if launch.backend == "openai" else can
-    return Target(upstream.base, upstream.model, upstream.key, launch.tools.wire, known, endpoint)
+    return Target(upstream.base, upstream.model, upstream.key, launch.tools.wire, known)
 
 
 def parameters_of(launch: Launch) -> Parameters:
@@ -61,7 +59,8 @@ def parameters_of(launch: Launch) -> Parameters:
     Raises UsageError when the file cannot be understood."""
     weights = Path(launch.weights) if launch.weights else None
     read = Parameters() if weights is None else read_parameters(weights if weights.is_dir() else weights.parent)
-    return read.limited(launch.serving.concurrency, launch.serving.max_tokens)
+    serving = launch.serving
+    return read.limited(serving.concurrency, serving.max_tokens, serving.context)
 
 
 def read_parameters(folder: Path) -> Parameters:

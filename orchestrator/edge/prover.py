@@ -107,7 +107,7 @@ class Prover:
             await self._supervisor.acquire(model)
             try:
                 upstream = self._supervisor.direct(model)
-                target = probing.target_of(launch, upstream, self._plan.endpoint, self._can(launch))
+                target = probing.target_of(launch, upstream, self._can(launch))
 
                 def on_turn(turn: Turn) -> None:
                     self._emit(Event("turn", model, "", asdict(turn)))

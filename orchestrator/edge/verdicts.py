@@ -25,6 +25,7 @@ class Verdicts:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._known: dict[str, dict[str, Any]] = {}
+        self._marks: dict[str, Mark] = {}
         with contextlib.suppress(OSError, ValueError):
             self._known = json.loads(path.read_text())
 
@@ -38,6 +39,7 @@ class Verdicts:
     def put(self, launch: Launch, verdict: Verdict) -> None:
         row = ADAPTER.dump_python(verdict, mode="json")
         row["transcript"] = row["transcript"][-6:]
+        self._marks.clear()
         self._known.pop(launch.proof, None)
         self._known[launch.proof] = row
         while len(self._known) > KEEP:
@@ -47,10 +49,12 @@ class Verdicts:
         os.replace(fresh, self._path)
 
     def mark(self, launch: Launch) -> Mark:
-        if "tools" not in launch.capabilities:
-            return "none"
-        verdict = self.get(launch)
-        return "untested" if verdict is None else MARKS[verdict.verdict]
+        """Asked with every request that carries tools, so it is kept per model of the one plan that is served."""
+        if launch.model not in self._marks:
+            verdict = self.get(launch)
+            tested: Mark = "untested" if verdict is None else MARKS[verdict.verdict]
+            self._marks[launch.model] = tested if "tools" in launch.capabilities else "none"
+        return self._marks[launch.model]
 
     def finding(self, launch: Launch) -> str | None:
         """The first finding that failed it, in words."""

@@ -54,9 +54,15 @@ def test_stream_cut_short_ends_in_an_error_event(up: Running, how: str) -> None:
     assert up.chat().status == 200
 
 
-def test_stream_without_a_length_and_without_its_last_event(up: Running) -> None:
-    assert "engine_lost" in up.chat("stream http10 whole=no").body.decode()
-    assert "engine_lost" not in up.chat("stream whole=no").body.decode()
+def test_a_stream_without_done_is_whole_if_it_says_why_it_finished(up: Running) -> None:
+    for how in ("http10", ""):
+        assert "engine_lost" not in up.chat(f"stream whole=no {how}").body.decode()
+
+
+def test_a_stream_that_ends_properly_but_unfinished(up: Running) -> None:
+    answer = up.chat("stream chunks=5 cut=2 clean")
+    assert json.loads(events(answer)[-2][1])["error"]["code"] == "engine_lost"
+    assert up.supervisor.suspected == ["tiny"]
 
 
 def test_the_sdks_raise_on_it(up: Running) -> None:

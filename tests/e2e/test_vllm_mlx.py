@@ -11,9 +11,10 @@ pytestmark = pytest.mark.component("vllm-mlx")
 line = lines("vllm-mlx", REPOSITORY / "models" / "selftest")
 
 
-def test_forty_clean_turns_and_the_official_client(line: Line) -> None:
+def test_the_official_client_forty_clean_turns_and_kill_9(line: Line) -> None:
     line.openai_client()
     line.forty_clean_turns()
+    line.kill_9_of_the_engine_is_survived()
 
 
 def test_the_anthropic_client_is_passed_through(line: Line) -> None:

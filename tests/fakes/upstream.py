@@ -21,6 +21,7 @@ Prints its port, then serves until stdin closes. An answer is chosen by the requ
     cut=N             cut the connection after N events, or N bytes of a plain body
     half              with cut: half an event goes out before
     die               with cut: the process exits instead
+    clean             with cut: a stream is ended properly there
 
 GET /log: the requests so far, newest last, as [{"connection", "head", "body", "gone"}]; gone: the client left early.
 """
@@ -254,6 +255,9 @@ class Upstream(asyncio.Protocol):
         self.transport.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
 
     async def cut(self, plan):
+        if "clean" in plan:
+            self.transport.write(b"0\r\n\r\n")
+            return
         await asyncio.sleep(0.05)  # let it arrive: an abort throws away what waits
         if "die" in plan:
             os._exit(9)

@@ -35,8 +35,8 @@ class Expect:
 @dataclass(frozen=True, slots=True)
 class Ask:
     """One request. body: an OpenAI chat body without `stream`; turn: 1-based turn of an episode, None outside one;
-    of: turns of that episode; counts: whether it is a turn of the free run that the verdict counts;
-    lean: without fields that not every server knows; patient: a busy server (429, 503) is asked again."""
+    of: turns of that episode; step: the kind of this step of the walk; lean: without fields that not all servers know;
+    patient: a busy server (429, 503) is asked again."""
 
     scenario: str
     body: dict[str, Any]
@@ -44,7 +44,7 @@ class Ask:
     streamed: bool = False
     turn: int | None = None
     of: int | None = None
-    counts: bool = False
+    step: str = ""
     lean: bool = False
     patient: bool = True
 
@@ -73,10 +73,6 @@ class Exchange:
     @property
     def accepted(self) -> bool:
         return 200 <= self.reply.status < 300 and self.reply.ending == "complete"
-
-    @property
-    def clean(self) -> bool:
-        return all(finding.severity == "N" for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True)

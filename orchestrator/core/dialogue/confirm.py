@@ -22,10 +22,10 @@ def checked(setup: Setup, log: Log, ask: Ask) -> Said:
     exchange = yield from one(setup, log, ask)
     if not ask.streamed or not lost(exchange):
         return exchange
-    plain = yield from one(setup, log, replace(ask, streamed=False, counts=False))
+    plain = yield from one(setup, log, replace(ask, streamed=False))
     if not plain.right or lost(plain):
         return exchange
-    again = yield from one(setup, log, replace(ask, counts=False))
+    again = yield from one(setup, log, ask)
     return streamed_only(again) if lost(again) else unstable(exchange, again)
 
 
@@ -93,7 +93,7 @@ def explain(setup: Setup, log: Log, failed: Exchange, golden: Ask, own_ids: Ask 
         return poisoned(failed, "a history of ours is accepted, the server's own is not")
     if not ours.right:
         return drifted(failed)
-    again = yield from one(setup, log, replace(failed.ask, counts=False))
+    again = yield from one(setup, log, failed.ask)
     if again.right:
         return list(unstable(failed, again).findings)
     return poisoned(failed, "right on a history of ours")

@@ -52,7 +52,7 @@ def finding(
         culprit=culprit or row.culprit,
         severity=severity or row.severity,
         scenario=ask.scenario,
-        text=text[:600],
+        text=(f"{ask.step} step: {text}" if ask.step else text)[:600],
         mend=mend or row.mend,
         turn=ask.turn,
         streamed=ask.streamed,

@@ -47,9 +47,9 @@ class Parameters:
             raise ValueError("alphabet: at least 24 different words")
         return cls(**known)
 
-    def limited(self, concurrency: int, max_tokens: int | None) -> Parameters:
-        """No more at once than the engine serves, no longer replies than it gives."""
-        most = self.max_tokens if max_tokens is None else min(self.max_tokens, max_tokens)
+    def limited(self, concurrency: int, max_tokens: int | None, context: int) -> Parameters:
+        """No more at once than the engine serves, no longer replies than it gives or has room for beside the walk."""
+        most = min(self.max_tokens, max_tokens or self.max_tokens, max(context // 4, 64))
         return replace(self, together=min(self.together, concurrency), max_tokens=most)
 
 

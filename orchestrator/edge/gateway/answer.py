@@ -30,6 +30,16 @@ class Answer:
     kind: bytes = b"application/json"
     headers: tuple[tuple[bytes, bytes], ...] = field(default=())
 
+    def wire(self, keep: bool, with_body: bool = True) -> bytes:
+        """As HTTP/1.1. keep: the connection stays open; with_body: False for HEAD."""
+        lines = [b"HTTP/1.1 %d %b\r\n" % (self.status, phrase(self.status).encode())]
+        lines.append(b"content-type: %b\r\ncontent-length: %d\r\n" % (self.kind, len(self.body)))
+        lines += [b"%b: %b\r\n" % header for header in self.headers]
+        if not keep:
+            lines.append(b"connection: close\r\n")
+        lines += (b"\r\n", self.body if with_body else b"")
+        return b"".join(lines)
+
 
 @dataclass(frozen=True, slots=True)
 class Refusal:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import httptools
 
 from orchestrator.edge.gateway import tcp
-from orchestrator.edge.gateway.answer import Answer, Refusal, phrase
+from orchestrator.edge.gateway.answer import Answer, Refusal
 from orchestrator.edge.gateway.exchange import Exchange
 from orchestrator.edge.gateway.request import Headers, Request
 
@@ -80,7 +80,7 @@ class Client(asyncio.Protocol):
     def answer(self, answer: Answer, request: Request) -> None:
         """Our own answer, in place of an engine's or to the request whose turn it is."""
         keep = request.keep and not self._gateway.closing
-        self._write_answer(answer, keep, request.method != "HEAD")
+        self.write(answer.wire(keep, with_body=request.method != "HEAD"))
         self.done(keep)
 
     def cut(self) -> None:
@@ -278,7 +278,8 @@ class Client(asyncio.Protocol):
             self._last = True
             self._transport.abort()
             return
-        self._write_answer(what if isinstance(what, Answer) else what.answer("other"), False, True)
+        answer = what if isinstance(what, Answer) else what.answer("other")
+        self.write(answer.wire(keep=False))
         self._last = True
         self._transport.write_eof()
         asyncio.get_running_loop().call_later(_LINGER, self._close)
@@ -287,17 +288,6 @@ class Client(asyncio.Protocol):
         self._last = True
         if self._transport is not None:
             self._transport.close()
-
-    def _write_answer(self, answer: Answer, keep: bool, with_body: bool) -> None:
-        lines = [b"HTTP/1.1 %d %b\r\n" % (answer.status, phrase(answer.status).encode())]
-        lines.append(b"content-type: %b\r\ncontent-length: %d\r\n" % (answer.kind, len(answer.body)))
-        lines += [b"%b: %b\r\n" % header for header in answer.headers]
-        if not keep:
-            lines.append(b"connection: close\r\n")
-        lines.append(b"\r\n")
-        if with_body:
-            lines.append(answer.body)
-        self.write(b"".join(lines))
 
     def _head_too_large(self) -> Refusal:
         return Refusal(431, f"the headers are larger than {self._gateway.limits.head} bytes", "headers_too_large")

@@ -85,8 +85,6 @@ class Scheduler:
         unit.used = self._now()
         if unit.waiting:
             unit.grant()
-        elif not unit.active:
-            self._wake.set()
 
     def direct(self, model: str) -> Upstream:
         unit = self._units[model]

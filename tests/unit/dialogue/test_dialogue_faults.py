@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from orchestrator.core.backend import Can
+from orchestrator.core.dialogue.ask import Log
 from orchestrator.core.dialogue.codes import TABLE, Code
-from tests.unit.dialogue.driver import FAULTS, Style, drive, told
+from orchestrator.core.dialogue.conclude import conclude
+from orchestrator.core.dialogue.setup import Setup
+from orchestrator.core.dialogue.tiers import TIERS, dialogue
+from tests.unit.dialogue.driver import FAULTS, HERMES, Style, answered, drive, told
 
 NOTES = {"required_ignored", "named_ignored", "none_ignored"}
 ODD = {
@@ -96,3 +102,21 @@ def test_a_server_that_never_answers_is_given_up() -> None:
     verdict, log = drive(Style(fault="deadline"), "standard")
     assert len(log.turns) == 2
     assert told(verdict) == [("deadline", "server", "F")]
+
+
+def test_what_goes_wrong_only_once_is_unstable() -> None:
+    """A free run's streamed reply is lost once and never again."""
+    good, bad = Style(), Style(fault="silent_drop")
+    setup, log = Setup("fake", wire=HERMES), Log()
+    talk, spoilt = dialogue(setup, TIERS["quick"], log), False
+    with contextlib.suppress(StopIteration):
+        batch = next(talk)
+        while True:
+            (ask,) = batch
+            now = not spoilt and ask.scenario == "free_run_8" and ask.turn == 5
+            spoilt = spoilt or now
+            batch = talk.send([answered(ask, bad if now else good)])
+    verdict = conclude(log, "fake", "quick")
+    assert told(verdict) == [("unstable", "unknown", "D")]
+    assert (verdict.verdict, verdict.turns, verdict.clean_turns, verdict.first_failure) == ("degraded", 8, 7, 5)
+    assert verdict.findings[0].text.startswith("not at the second try: ")

@@ -101,9 +101,10 @@ def test_parameters_from_json() -> None:
     read = Parameters.of({"every": 4, "events": ["pair"], "max_tokens": 200, "trained": "2026", "request_seconds": 5})
     assert (read.every, read.events, read.max_tokens, read.request_seconds) == (4, ("pair",), 200, 5.0)
     assert read.alphabet == WORDS
-    assert read.limited(1, 100).together == 1
-    assert read.limited(4, 100).max_tokens == 100
-    assert read.limited(4, None) == read
+    assert read.limited(1, 100, 8192).together == 1
+    assert read.limited(4, 100, 8192).max_tokens == 100
+    assert read.limited(4, None, 400).max_tokens == 100
+    assert read.limited(4, None, 8192) == read
 
 
 @pytest.mark.parametrize("values", [{"events": ["jump"]}, {"every": "x"}, {"alphabet": ["a", "b"]}, {"events": 3}])

@@ -60,7 +60,7 @@ class Run:
         log = self.log
         log.counted, log.clean, log.first_failure = 0, 0, None
         for turn, step in enumerate(self.walk.steps, 1):
-            exchange = yield from checked(self.setup, log, self._ask(turn, Expect(calls=step.calls)))
+            exchange = yield from checked(self.setup, log, self._ask(turn, Expect(calls=step.calls), step.kind))
             findings = parallel_blamed(log, exchange)
             lone = any(f.code == Code.PARALLEL_LOST for f in findings)
             if not exchange.right and not lone:
@@ -71,11 +71,11 @@ class Run:
             self._append(exchange, step, turn)
         yield from self._end()
 
-    def _ask(self, turn: int, expect: Expect) -> Ask:
+    def _ask(self, turn: int, expect: Expect, kind: str = "") -> Ask:
         more = {"tools": list(ledger.TOOLS), "parallel_tool_calls": True}
         sent = body(self.setup.model, self.messages, self.setup.parameters.max_tokens, **more)
-        of = len(self.walk.steps)
-        return Ask(self.name, sent, expect, streamed=(turn % 2 == 1) is self.first, turn=turn, of=of, counts=True)
+        streamed, of = (turn % 2 == 1) is self.first, len(self.walk.steps)
+        return Ask(self.name, sent, expect, streamed, turn=turn, of=of, step=kind)
 
     def _count(self, exchange: Exchange, findings: list[Finding], turn: int) -> None:
         log, bad = self.log, any(f.severity != "N" for f in findings)
@@ -103,7 +103,7 @@ class Run:
             self.messages.append(result(call.id, dumps(results[key])))
 
     def _why(self, exchange: Exchange, turn: int) -> Explained:
-        ask = replace(exchange.ask, counts=False)
+        ask = exchange.ask
         golden = ask_at(self.setup, self.log, self.walk, turn, self.name, streamed=ask.streamed)
         renamed = replace(ask, body={**ask.body, "messages": self._renamed()})
         findings = yield from explain(self.setup, self.log, exchange, golden, renamed if turn > 1 else None)
@@ -130,13 +130,13 @@ class Run:
                 return False
             messages.append(self._said(again))
             messages += [result(call.id, dumps(past[key])) for call, key in zip(again.seen.calls, made, strict=True)]
-            ask = replace(exchange.ask, body={**exchange.ask.body, "messages": messages}, counts=False)
+            ask = replace(exchange.ask, body={**exchange.ask.body, "messages": messages})
             again = yield from one(self.setup, self.log, ask)
         return True
 
     def _end(self) -> Talk:
         """After `finish` words are due; one more call is only noted."""
-        ask = replace(self._ask(len(self.walk.steps) + 1, Expect(calls=())), turn=None, of=None, counts=False)
+        ask = replace(self._ask(len(self.walk.steps) + 1, Expect(calls=())), turn=None, of=None)
         exchange = yield from one(self.setup, self.log, ask)
         noted = [replace(f, severity="N") if f.code == Code.NEEDLESS_CALL else f for f in exchange.findings]
         self.log.keep(noted)

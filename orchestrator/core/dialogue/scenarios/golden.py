@@ -30,4 +30,5 @@ def ask_at(setup: Setup, log: Log, walk: ledger.Walk, turn: int, scenario: str, 
     messages: list[Message] = walk.history(turn - 1, ids.STYLES[log.notes.get("ids", "openai")])
     more = {"tools": list(ledger.TOOLS), "parallel_tool_calls": True}
     sent = body(setup.model, messages, setup.parameters.max_tokens, **more)
-    return Ask(scenario, sent, Expect(calls=walk.steps[turn - 1].calls), streamed, turn, len(walk.steps))
+    step = walk.steps[turn - 1]
+    return Ask(scenario, sent, Expect(calls=step.calls), streamed, turn, len(walk.steps), step=step.kind)
