@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench import gateway
+from bench import gateway, startup
 
 if __name__ == "__main__":
-    sys.exit(gateway.main())
+    sys.exit(gateway.main() or startup.main())

@@ -33,7 +33,7 @@ from orchestrator.edge.run.engines import Engines
 from orchestrator.edge.run.llama_swap import LlamaSwap
 from orchestrator.edge.run.scheduler import Scheduler
 from orchestrator.edge.verdicts import Verdicts
-from orchestrator.errors import EngineError
+from orchestrator.errors import EngineError, PlanError
 
 
 class Daemon:
@@ -49,6 +49,7 @@ class Daemon:
         self._supervisor = Scheduler(plan, self._engines(), ready.prove, self._bus.emit, secrets.upstream_key)
         self._backends = discover.backends()
         self._keys = secrets.client_keys(plan.stack.endpoint)
+        self._secrets = secrets.of(plan)
         key = next(iter(self._keys.values()), None)
         self._prover = Prover(plan, self._supervisor, self._verdicts, self._bus.emit, self._can, key)
         self._left = asyncio.Event()
@@ -123,9 +124,16 @@ class Daemon:
     # --- what the control socket offers
 
     def ready(self) -> bool:
-        """Every model in scope is up, proven as far as it was asked for, and not failed (DESIGN.md, decision 7)."""
+        """Every model in scope is proven as far as it was asked for, and not failed; residents are up (decision 7).
+
+        One that is loaded on demand may be evicted again: the next request loads it."""
         states = {state.model: state.state for state in self._supervisor.states()}
-        up = all(states[launch.model] == "ready" for launch in self._prover.scope)
+        up = all(
+            states[launch.model] == "ready"
+            if launch.serving.residency == "resident"
+            else states[launch.model] != "failed"
+            for launch in self._prover.scope
+        )
         return up and self._prover.settled.is_set() and self._prover.exit_code == 0
 
     def status(self) -> dict[str, Any]:
@@ -147,7 +155,15 @@ class Daemon:
             "settled": self._prover.settled.is_set(),
             "exit": self._prover.exit_code,
             "warnings": self._prover.warnings,
+            "stale": self._stale(),
         }
+
+    def _stale(self) -> bool:
+        """Whether a key file says something else than when it was read: `up` then starts a daemon that knows."""
+        try:
+            return secrets.of(self._plan) != self._secrets
+        except PlanError:
+            return True
 
     async def watch(self) -> AsyncIterator[Event]:
         async for event in self._bus.watch(past=True):

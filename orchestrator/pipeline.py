@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,10 +31,34 @@ class Prepared:
 
 
 def name_of(file: Path) -> str:
-    """The stack's name. Raises SpecError."""
-    from orchestrator.edge.load import load
+    """The stack's name, for commands that ask what runs. Raises SpecError.
 
-    return load(file).name
+    A stack that is up can be looked at and stopped though its file is broken or gone by now.
+    """
+    from orchestrator.edge.load import load
+    from orchestrator.errors import SpecError
+
+    try:
+        return load(file).name
+    except SpecError:
+        name = _likely_name(file)
+        if name is None:
+            raise
+        print(f"warning: {file} is broken (stack check): this is about {name}, which was up from it", file=sys.stderr)
+        return name
+
+
+def _likely_name(file: Path) -> str | None:
+    """By a line `name: ...` or the folder; only a name that has a state folder."""
+    from orchestrator.edge.load import default_name
+    from orchestrator.edge.paths import StackPaths
+
+    try:
+        found = re.search(r"^name:[ '\"]*([a-z0-9-]{1,32})[ '\"]*(#.*)?$", file.read_text(errors="replace"), re.M)
+    except OSError:
+        found = None
+    name = found[1] if found else default_name(file.parent.resolve())
+    return name if StackPaths(name).plan.exists() else None
 
 
 def prepare(file: Path, host_file: Path | None = None) -> Prepared:
@@ -124,9 +150,15 @@ def install(plan: Plan, paths: StackPaths, *, force: bool = False) -> str:
 
     artifacts = render(plan, targets()[plan.supervisor]) if plan.supervisor == "llama-swap" else ()
     write(artifacts, paths.artifacts, paths.state / "artifacts.json", force=force)
-    text = plan_to_json(plan).encode()
-    replace_file(paths.plan, text, 0o600)
-    return hashlib.sha256(text).hexdigest()[:16]
+    replace_file(paths.plan, plan_to_json(plan).encode(), 0o600)
+    return digest(plan)
+
+
+def digest(plan: Plan) -> str:
+    """By which a daemon says what it serves."""
+    from orchestrator.core.plan_json import plan_to_json
+
+    return hashlib.sha256(plan_to_json(plan).encode()).hexdigest()[:16]
 
 
 def _read_host(file: Path) -> tuple[Host, Mapping[str, Weights]]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import FileOption, JsonOption
+from orchestrator.cli.options import FileOption, JsonOption, UnusedHostOption
 
 if TYPE_CHECKING:
     from orchestrator.errors import Problem
@@ -19,6 +19,7 @@ def check(
     path: Annotated[Path | None, typer.Argument(metavar="FILE", help="The stack.yaml to check.")] = None,
     file: FileOption = Path("stack.yaml"),
     as_json: JsonOption = False,
+    host_file: UnusedHostOption = None,
 ) -> None:
     """Check stack.yaml itself: no host, no network. Exit 3 if something is wrong."""
     from orchestrator.cli.show import render_places

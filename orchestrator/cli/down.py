@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import FileOption, JsonOption
+from orchestrator.cli.options import FileOption, JsonOption, UnusedHostOption
 
 
 def down(
     file: FileOption = Path("stack.yaml"),
     as_json: JsonOption = False,
+    host_file: UnusedHostOption = None,
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Remove state and logs too.")] = False,
 ) -> None:
     """Stop everything of this stack. State and logs stay, unless --uninstall."""
@@ -29,7 +31,10 @@ def down(
             session.end_silent_daemon(paths)
         left = session.sweep(paths)
     if uninstall:
-        shutil.rmtree(paths.state, ignore_errors=False)
+        shutil.rmtree(paths.state, ignore_errors=not paths.state.exists())
+        for folder in (paths.state.parent, paths.socket.parent):
+            with contextlib.suppress(OSError):  # others of ours live there
+                folder.rmdir()
     if as_json:
         print(json.dumps({"name": paths.name, "was_up": was_up, "ended": left, "uninstalled": uninstall}))
     elif was_up or left:

@@ -38,10 +38,11 @@ def engine_list(
     """Every engine that stack knows: where it is, or what to type to get it."""
     from orchestrator.core.engines import PROGRAMS
     from orchestrator.edge.detect import detect
+    from orchestrator.edge.host_file import read_host
     from orchestrator.edge.load import load
 
     stack = load(file).stack if file.exists() else None
-    host = detect(stack.backends if stack else None)
+    host = read_host(host_file)[0] if host_file else detect(stack.backends if stack else None)
     if as_json:
         found = {name: {**asdict(engine), "flags": list(engine.flags)} for name, engine in host.engines.items()}
         print(json.dumps(found, indent=2))

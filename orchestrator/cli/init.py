@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import FileOption, HostOption
+from orchestrator.cli.options import FileOption, HostOption, JsonOption
 
 if TYPE_CHECKING:
     from orchestrator.core.host import Host
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 def init(
     file: FileOption = Path("stack.yaml"),
     host_file: HostOption = None,
+    as_json: JsonOption = False,
     show: Annotated[bool, typer.Option("--print", help="Print it, write nothing.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:
@@ -27,7 +29,7 @@ def init(
     host = _host(host_file)
     text = starter_text(host)
     if show:
-        sys.stdout.write(text)
+        sys.stdout.write(json.dumps({"file": str(file), "text": text}) + "\n" if as_json else text)
         return
     try:
         with file.open("w" if force else "x", encoding="utf-8") as stream:
@@ -36,6 +38,9 @@ def init(
         raise UsageError(f"{file} is there already", mend="`--force` overwrites it, `--print` only shows") from None
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {error.strerror or error}") from error
+    if as_json:
+        print(json.dumps({"file": str(file), "model": starter(host).name, "backend": backends(host)[0]}))
+        return
     print(f"{file}: written, with {starter(host).name} on {backends(host)[0]}")
     print("next: stack check, stack plan, stack up")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import JsonOption
+from orchestrator.cli.options import JsonOption, UnusedHostOption
 from orchestrator.errors import UsageError
 
 # -f is `follow` here, as in every other logs command
@@ -20,6 +20,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as lines are written.")] = False,
     lines: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.", min=0)] = 50,
     as_json: JsonOption = False,
+    host_file: UnusedHostOption = None,
 ) -> None:
     """The log of a model's engine, or of the daemon."""
     import json

@@ -30,4 +30,6 @@ HostOption = Annotated[
     Path | None,
     typer.Option("--host", metavar="FILE", help="Plan for the machine in this JSON file (`stack host --json`)."),
 ]
+UnusedHostOption = Annotated[Path | None, typer.Option("--host", metavar="FILE", hidden=True)]
+"""For commands that every machine answers alike, or that ask what runs: scripts may give it to all of them."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=False)]

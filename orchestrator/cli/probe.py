@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.options import FileOption, JsonOption
+from orchestrator.cli.options import FileOption, JsonOption, UnusedHostOption
 
 if TYPE_CHECKING:
     from orchestrator.cli.probe_report import Report
@@ -33,6 +33,7 @@ def probe(
     seed: Annotated[int | None, typer.Option(help="Another conversation than the usual one.")] = None,
     file: FileOption = Path("stack.yaml"),
     as_json: JsonOption = False,
+    host_file: UnusedHostOption = None,
 ) -> None:
     """Prove that tools work: a scripted conversation over the tool path, and who is to blame if it breaks.
 

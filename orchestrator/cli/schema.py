@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+
+from orchestrator.cli.options import FileOption, JsonOption, UnusedHostOption
 
 
-def schema() -> None:
+def schema(
+    file: FileOption = Path("stack.yaml"), as_json: JsonOption = False, host_file: UnusedHostOption = None
+) -> None:
     """Print the JSON Schema of stack.yaml, for editors."""
     from orchestrator.core.schema import schema_text
 

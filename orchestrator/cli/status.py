@@ -4,10 +4,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-from orchestrator.cli.options import FileOption, JsonOption
+from orchestrator.cli.options import FileOption, JsonOption, UnusedHostOption
 
 
-def status(file: FileOption = Path("stack.yaml"), as_json: JsonOption = False) -> None:
+def status(
+    file: FileOption = Path("stack.yaml"), as_json: JsonOption = False, host_file: UnusedHostOption = None
+) -> None:
     """What runs now: each model, its engine and whether its tools are proven."""
     from orchestrator import pipeline
     from orchestrator.edge import control
@@ -47,6 +49,8 @@ def _down(paths: Any) -> dict[str, Any]:
 
 
 def _table(name: str, found: dict[str, Any]) -> None:
+    import sys
+
     from rich.console import Console
     from rich.table import Table
 
@@ -56,7 +60,8 @@ def _table(name: str, found: dict[str, Any]) -> None:
     for row in found["models"]:
         cells = [row["id"], row["backend"], row["state"], row["tools"], row["pid"], row["port"]]
         table.add_row(*(str(c) if c is not None else "-" for c in [*cells, row["active"], row["queued"]]))
-    console = Console()
+    # cut to the terminal's width, but whole in a file or a pipe
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
     word = "ready" if found["ready"] else "not ready"
     console.print(f"{name}: {word} at {found['endpoint']} (supervisor {found['supervisor']}, pid {found['pid']})")
     console.print(table)

@@ -18,7 +18,10 @@ def up(
     file: FileOption = Path("stack.yaml"),
     host_file: HostOption = None,
     as_json: JsonOption = False,
-    force: Annotated[list[str] | None, typer.Option("--force", help="Start this model though it does not fit.")] = None,
+    force: Annotated[
+        list[str] | None,
+        typer.Option("--force", help="Start this model though it does not fit; and overwrite files edited by hand."),
+    ] = None,
 ) -> None:
     """Make it so: plan, pull, start, prove. Returns when the stack is ready, and leaves it running."""
     from orchestrator import pipeline
@@ -33,11 +36,11 @@ def up(
         pipeline.refuse_unknown_weights(plan)
         for warning in plan.warnings:
             print(f"warning: {warning}", file=sys.stderr)
-        changed, result = _bring_up(plan, paths, quiet=as_json)
+        changed, result = _bring_up(plan, paths, quiet=as_json, force=bool(force))
     _report(plan, paths, result, changed=changed, as_json=as_json)
 
 
-def _bring_up(plan: Plan, paths: StackPaths, *, quiet: bool) -> tuple[bool, dict[str, Any]]:
+def _bring_up(plan: Plan, paths: StackPaths, *, quiet: bool, force: bool) -> tuple[bool, dict[str, Any]]:
     """(whether anything changed, the `done` event's data)."""
     from orchestrator import pipeline
     from orchestrator.cli.watch import View
@@ -46,28 +49,42 @@ def _bring_up(plan: Plan, paths: StackPaths, *, quiet: bool) -> tuple[bool, dict
     from orchestrator.errors import Interrupted
 
     running = control.status(paths)
-    digest = pipeline.install(plan, paths)
     fresh = running is None
+    same = running is not None and running["plan"] == pipeline.digest(plan) and not running["stale"]
+    if running is None:
+        session.end_silent_daemon(paths)
+    if not same:
+        _could_serve(plan, running)
+    pipeline.install(plan, paths, force=force)
     try:
-        if running is not None and running["plan"] == digest:
+        if running is not None and same:
             if running["settled"] and running["ready"]:
                 return False, {"exit": running["exit"], "warnings": running["warnings"]}
             control.call(paths, "POST", "/retry")
         else:
             if running is not None:
                 session.leave(paths, keep_engines=True)
-            else:
-                session.end_silent_daemon(paths)
             session.start(paths, paths.plan, plan.listen)
         view = View(quiet=quiet)
         view.follow(control.stream(paths, "GET", "/events"))
     except KeyboardInterrupt:
-        if fresh:
+        stays = not fresh and control.status(paths) is not None
+        if not stays:
             print("stack: interrupted, stopping what was started", file=sys.stderr)
             session.leave(paths, keep_engines=False)
             session.sweep(paths)
-        raise Interrupted("interrupted" + ("" if fresh else "; what ran before goes on")) from None
+        raise Interrupted("interrupted" + ("; the daemon goes on (stack status)" if stays else "")) from None
     return True, view.result or {"exit": 5, "warnings": ["the daemon ended while it was starting"]}
+
+
+def _could_serve(plan: Plan, running: dict[str, Any] | None) -> None:
+    """What would end a daemon at once is found before the one that runs is told to go. Raises PortTaken, PlanError."""
+    from orchestrator.edge import secrets
+    from orchestrator.edge.run import ports, session
+
+    secrets.of(plan)
+    own = running["pid"] if running is not None else None
+    session.check_ports((host, port) for host, port in plan.listen if own is None or ports.holder(port).pid != own)
 
 
 def _report(plan: Plan, paths: StackPaths, result: dict[str, Any], *, changed: bool, as_json: bool) -> None:

@@ -6,22 +6,37 @@ from typing import Annotated
 
 import typer
 
-from orchestrator.cli.options import FileOption, JsonOption
+from orchestrator.cli.options import FileOption, JsonOption, UnusedHostOption
 
 ModelArgument = Annotated[str, typer.Argument(help="A model, alias or role of the stack.")]
 
 
-def load(model: ModelArgument, file: FileOption = Path("stack.yaml"), as_json: JsonOption = False) -> None:
+def load(
+    model: ModelArgument,
+    file: FileOption = Path("stack.yaml"),
+    as_json: JsonOption = False,
+    host_file: UnusedHostOption = None,
+) -> None:
     """Load a model now (others are evicted by the plan's sets)."""
     _verb("load", model, file, as_json)
 
 
-def unload(model: ModelArgument, file: FileOption = Path("stack.yaml"), as_json: JsonOption = False) -> None:
+def unload(
+    model: ModelArgument,
+    file: FileOption = Path("stack.yaml"),
+    as_json: JsonOption = False,
+    host_file: UnusedHostOption = None,
+) -> None:
     """Stop a model's engine until it is asked for again."""
     _verb("unload", model, file, as_json)
 
 
-def restart(model: ModelArgument, file: FileOption = Path("stack.yaml"), as_json: JsonOption = False) -> None:
+def restart(
+    model: ModelArgument,
+    file: FileOption = Path("stack.yaml"),
+    as_json: JsonOption = False,
+    host_file: UnusedHostOption = None,
+) -> None:
     """Stop a model's engine and start it anew; forgets earlier failures."""
     _verb("restart", model, file, as_json)
 

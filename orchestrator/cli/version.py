@@ -1,9 +1,13 @@
 from __future__ import annotations
 
-from orchestrator.cli.options import JsonOption
+from pathlib import Path
+
+from orchestrator.cli.options import FileOption, JsonOption, UnusedHostOption
 
 
-def version(as_json: JsonOption = False) -> None:
+def version(
+    file: FileOption = Path("stack.yaml"), as_json: JsonOption = False, host_file: UnusedHostOption = None
+) -> None:
     """The version of stack."""
     import json
     from importlib.metadata import version as installed

@@ -70,9 +70,7 @@ def _words(event: Event, data: dict[str, Any]) -> str:
         mark = "ok" if data.get("ok") else "BAD"
         return f"turn {data.get('number', '?'):>2} {mark:3} {data.get('text', '')}"
     if event.kind == "verdict" and not event.text:
-        bad = "; ".join(data.get("findings") or ())
-        cached = ", proven before" if data.get("cached") else ""
-        return (
-            f"tools {data.get('verdict')}: {data.get('clean')}/{data.get('turns')} turns clean{cached} {bad}".rstrip()
-        )
+        bad = "".join(f"; {finding}" for finding in data.get("findings") or ())
+        cached = ", found before" if data.get("cached") else ""
+        return f"tools {data.get('verdict')}: {data.get('clean')}/{data.get('turns')} turns clean{cached}{bad}"
     return event.text

@@ -8,14 +8,34 @@ import subprocess
 from orchestrator.edge import flags
 
 
+class Asked:
+    """A question on its way, while others are asked."""
+
+    def __init__(self, argv: list[str]) -> None:
+        env = {**os.environ, "LC_ALL": "C"}
+        pipe = subprocess.PIPE
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            self._process = subprocess.Popen(argv, env=env, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+        except OSError as error:
+            self._refused = str(error)
+
+    def output(self, timeout: float = 5.0) -> tuple[int, str]:
+        """(exit status, stdout and then stderr); -1 and why when it cannot run or takes too long from now on."""
+        if self._process is None:
+            return -1, self._refused
+        with self._process as process:
+            try:
+                out, err = process.communicate(timeout=timeout)
+            except subprocess.TimeoutExpired as error:
+                process.kill()
+                return -1, str(error)
+        return process.returncode, (out + err).decode(errors="replace")
+
+
 def output(argv: list[str], timeout: float = 5.0) -> tuple[int, str]:
-    """(exit status, stdout and then stderr); -1 and why when it cannot run or takes too long."""
-    env = {**os.environ, "LC_ALL": "C"}
-    try:
-        done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return -1, str(error)
-    return done.returncode, (done.stdout + done.stderr).decode(errors="replace")
+    """Asks and waits: see Asked.output."""
+    return Asked(argv).output(timeout)
 
 
 def version(bin_: str, args: tuple[str, ...]) -> str:

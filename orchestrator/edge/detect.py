@@ -6,7 +6,6 @@ import os
 import platform
 import sys
 from collections.abc import Collection, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -38,15 +37,12 @@ def detect(settings: Mapping[Any, BackendSettings] | None = None, *, ask_flags: 
     if sys.platform not in ("linux", "darwin"):
         raise PlanError(f"{sys.platform} is not supported", mend="use Linux or macOS; on Windows, WSL 2")
     system: System = "linux" if sys.platform == "linux" else "macos"
-    with ThreadPoolExecutor(3) as pool:
-        gpu = pool.submit(detect_gpu.gpus)
-        docker = pool.submit(detect_docker.docker)
-        swap = pool.submit(find_engine.llama_swap)
-        machine = _linux() if system == "linux" else _macos()
-        engines, problems = _engines(settings, ask_flags)
-        gpus, gpu_problems = gpu.result()
-        version, compose, docker_problems = docker.result()
-        llama_swap = swap.result()
+    asked = detect_gpu.Question()
+    machine = _linux() if system == "linux" else _macos()
+    engines, problems = _engines(settings, ask_flags)
+    version, compose, docker_problems = detect_docker.docker()
+    llama_swap = find_engine.llama_swap()
+    gpus, gpu_problems = asked.gpus()
     return Host(
         system=system,
         arch=parse_host.arch(platform.machine()),

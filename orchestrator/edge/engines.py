@@ -99,10 +99,13 @@ def environments(name: str) -> list[tuple[str, Path]]:
     """(version, executable) of our complete environments of that engine, newest first."""
     found = []
     home = paths.engines_home()
-    for folder in home.glob(f"{name}-[0-9]*") if home.is_dir() else ():
+    for folder in home.iterdir() if home.is_dir() else ():
+        version = folder.name.removeprefix(f"{name}-")
+        if version == folder.name or not version[:1].isdigit():
+            continue
         bin_ = folder / "bin" / PROGRAMS[name].executable
         if (folder / MARKER).exists() and bin_.exists():
-            found.append((folder.name.removeprefix(f"{name}-"), bin_))
+            found.append((version, bin_))
     return sorted(found, key=lambda item: _newness(item[0]), reverse=True)
 
 

@@ -14,6 +14,7 @@ from orchestrator.core.spec import EngineChoice
 from orchestrator.edge import ask, engines, flags
 
 PINNED_BIN = "backends.{}.engine.bin"
+ANY = EngineChoice.model_construct()
 
 
 def find(name: str, choice: EngineChoice | None = None) -> Engine | None:
@@ -22,7 +23,7 @@ def find(name: str, choice: EngineChoice | None = None) -> Engine | None:
 
     A `bin` that is not there is not made up for by another.
     """
-    choice = choice or EngineChoice()
+    choice = choice or ANY
     program = PROGRAMS.get(name)
     if program is None:
         return None

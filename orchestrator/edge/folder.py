@@ -53,6 +53,11 @@ def shards(folder: Path) -> list[Path]:
     return found
 
 
+def parts(file: Path) -> list[Path]:
+    """The files that belong together: itself, or all parts of a split one (`m-00001-of-00003.gguf`), there or not."""
+    return [file.with_name(name) for name in split_parts(file.name)]
+
+
 def has_tokenizer(folder: Path) -> bool:
     names = ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json", "vocab.txt")
     return any((folder / name).exists() for name in names) or any(folder.glob("*.tiktoken"))

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from orchestrator.core.gguf import BadGguf, Gguf, parse_gguf
-from orchestrator.core.hub_files import split_parts
 from orchestrator.edge.bad_weights import BadWeights
+from orchestrator.edge.folder import parts
 from orchestrator.edge.sample import sample
 
 
@@ -22,11 +22,6 @@ class GgufFile:
     metadata: Mapping[str, Any]
     size: int
     digest: str
-
-
-def parts(file: Path) -> list[Path]:
-    """The files that belong together: itself, or all parts of a split one, there or not."""
-    return [file.with_name(name) for name in split_parts(file.name)]
 
 
 def read_gguf(file: Path) -> GgufFile:

@@ -77,6 +77,11 @@ class Prover:
                 verdict = await self.probe(launch.model, tier, budget=self._plan.stack.probe.budget)
             if verdict.verdict != "fail":
                 await self._control(launch)
+            elif self._plan.stack.probe.tools == "warn":
+                self.warnings.append(f"the tool path of {launch.model} does not hold: {self._verdicts.finding(launch)}")
+            if verdict.verdict == "degraded":
+                bad = "; ".join(f"{f.code}: {f.text}" for f in verdict.findings if f.severity == "D")
+                self.warnings.append(f"the tool path of {launch.model} is degraded: {bad}")
         except EngineDown as error:
             self.failed[launch.model] = error
         except (QueueFull, StackError) as error:

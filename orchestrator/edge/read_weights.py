@@ -8,13 +8,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from orchestrator.core.config_shapes import config_shape
-from orchestrator.core.gguf_shapes import gguf_shape
 from orchestrator.core.host_json import weights_from_json, weights_to_json
 from orchestrator.core.weights import Weights
 from orchestrator.edge import folder as folders
-from orchestrator.edge import gguf, keep
-from orchestrator.edge.safetensors import read_safetensors
+from orchestrator.edge import keep
 
 FORMAT = 1
 """Raise it when what is read from the same files changes."""
@@ -30,7 +27,7 @@ def read_folder(path: Path) -> Weights:
 
 def read_gguf_model(path: Path) -> Weights:
     """Raises BadWeights, OSError."""
-    files = gguf.parts(path)
+    files = folders.parts(path)
     for file in files:
         file.stat()
     return _kept(files, lambda: _gguf(path))
@@ -46,7 +43,11 @@ def _kept(files: list[Path], read: Callable[[], Weights]) -> Weights:
     return weights
 
 
+# the readers are imported where they are needed: mostly all is kept already
 def _folder(path: Path) -> Weights:
+    from orchestrator.core.config_shapes import config_shape
+    from orchestrator.edge.safetensors import read_safetensors
+
     config = path / "config.json"
     shape = config_shape(folders.read_json(config))
     total, digest = 0, hashlib.sha256()
@@ -74,6 +75,9 @@ def _folder(path: Path) -> Weights:
 
 
 def _gguf(path: Path) -> Weights:
+    from orchestrator.core.gguf_shapes import gguf_shape
+    from orchestrator.edge import gguf
+
     found = gguf.read_gguf(path)
     shape = gguf_shape(found.metadata)
     names = ("tokenizer.chat_template.tool_use", "tokenizer.chat_template")

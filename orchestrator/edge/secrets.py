@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from orchestrator.core.launch import Attach, Launch
+from orchestrator.core.plan import Plan
 from orchestrator.core.spec import Endpoint
 from orchestrator.errors import PlanError
 
@@ -34,6 +35,12 @@ def client_keys(endpoint: Endpoint) -> dict[str, str]:
         kind, where = ("env", secret.env) if secret.env else ("file", secret.file)
         found[name] = read(kind, where or "", f"endpoint.keys.{name}")
     return found
+
+
+def of(plan: Plan) -> dict[str, str | None]:
+    """All secrets that serving this plan takes. Raises PlanError for one that cannot be read."""
+    clients = {f"endpoint {name}": key for name, key in client_keys(plan.stack.endpoint).items()}
+    return clients | {launch.model: upstream_key(launch) for launch in plan.launches}
 
 
 def upstream_key(launch: Launch) -> str | None:

@@ -59,10 +59,10 @@ def sample(rng: random.Random, calls: int = 0, brief: float = 0.0) -> Dialogue:
     return body
 
 
-def probe_episode(rng: random.Random, calls: int = 42) -> Dialogue:
+def probe_episode(rng: random.Random, calls: int = 42, mix: Mix = PROBE) -> Dialogue:
     """A walk as the probe makes it: whole instruction, the probe's tools in order, up to four extra tools, a note."""
     out = Dialogue()
-    walk(rng, out, calls, PROBE)
+    walk(rng, out, calls, mix)
     out.tools = [*wording.LEDGER, *wording.DECOYS]
     for index in range(rng.choice([0, 0, 0, 4])):
         out.tools.append(wording.tool(f"extra_{index}", prose(rng, 2, 7), text=wording.STRING))

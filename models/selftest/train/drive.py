@@ -17,6 +17,7 @@ from typing import Any
 
 from models.selftest.train.chat import Dialogue, Message
 from models.selftest.train.dialogues import probe_episode, sample
+from models.selftest.train.walk import PROBE, RETRIES
 
 
 @dataclass
@@ -114,13 +115,17 @@ def main() -> None:
     parser.add_argument("--short", type=int, default=50)
     parser.add_argument("--seed", type=int, default=770_001)
     parser.add_argument("--stream", action="store_true")
+    parser.add_argument("--plain", action="store_true", help="walks with retries only: no pairs, recalls or notes")
     arguments = parser.parse_args()
+    mix = RETRIES if arguments.plain else PROBE
     server = Server(arguments.url.rstrip("/"), arguments.model, arguments.stream)
     for kind, count in (("walks", arguments.walks), ("short", arguments.short)):
         rng, right, total, clean = random.Random(arguments.seed), Counter[str](), Counter[str](), 0
         server.seconds.clear()
         for number in range(count):
-            wrong = play(server, probe_episode(rng, arguments.calls) if kind == "walks" else sample(rng), right, total)
+            wrong = play(
+                server, probe_episode(rng, arguments.calls, mix) if kind == "walks" else sample(rng), right, total
+            )
             clean += not wrong
             if wrong:
                 print(f"{kind} {number}: {wrong[:600]}", flush=True)

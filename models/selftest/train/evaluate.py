@@ -21,9 +21,9 @@ from tokenizers import Tokenizer
 from models.selftest.train.chat import PLAIN, Dialogue, Style, segments
 from models.selftest.train.dialogues import probe_episode, sample, style
 from models.selftest.train.model import Config, Model
+from models.selftest.train.walk import RETRIES
 
 SEED = 990_001
-SHORT_DIALOGUES = 400
 
 
 def load_folder(folder: Path) -> tuple[Model, Tokenizer]:
@@ -116,11 +116,14 @@ def evaluate_folder(folder: Path, episodes: int, log: Callable[[str], None] = pr
     model, tokenizer = load_folder(folder)
     report = {
         "method": "teacher-forced greedy on the exported weights; unseen seeds",
+        "retry_walks": measure(
+            model, tokenizer, episodes, lambda rng: (probe_episode(rng, mix=RETRIES), PLAIN), SEED + 3
+        ),
         "probe_walks": measure(model, tokenizer, episodes, lambda rng: (probe_episode(rng), PLAIN), SEED),
         "varied_walks": measure(model, tokenizer, max(episodes // 4, 10), varied, SEED + 1),
-        "short_tasks": measure(model, tokenizer, SHORT_DIALOGUES, brief_task, SEED + 2),
+        "short_tasks": measure(model, tokenizer, 2 * episodes, brief_task, SEED + 2),
     }
-    for name in ("probe_walks", "varied_walks", "short_tasks"):
+    for name in ("retry_walks", "probe_walks", "varied_walks", "short_tasks"):
         part = report[name]
         log(
             f"{name}: {part['clean']}/{part['dialogues']} clean, {part['right']}/{part['messages']} messages right, "

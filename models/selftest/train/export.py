@@ -17,7 +17,7 @@ from orchestrator.core.dialogue.wording import WORDS
 
 TEMPLATE = "chat_template.jinja"
 PROBE = {
-    "events": ["pair", "retry", "recall"],
+    "events": ["retry"],
     "every": 8,
     "turns": 40,
     "max_tokens": 400,

@@ -41,6 +41,7 @@ class Mix:
         )
 
 
+RETRIES = Mix(error=0.06, pair=0.0, recall=0.0)
 PROBE = Mix(error=0.04, pair=0.08, recall=0.08, note=0.04, note_words=200)
 
 

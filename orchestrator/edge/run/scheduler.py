@@ -230,7 +230,7 @@ class Scheduler:
         if isinstance(failure, TimeoutError):
             text = f"{model} did not become ready within {unit.launch.ready.timeout} s"
         elif why and isinstance(failure, NotReady):
-            text = f"{model}: {unit.launch.backend} {why} before it was ready"
+            text = f"{unit.launch.backend} {why} before it was ready"
         else:
             text = str(failure)
         details = self._tail(model) if not isinstance(failure, EngineError) else failure.details

@@ -6,15 +6,17 @@ import asyncio
 import contextlib
 import json
 import os
+import signal
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from orchestrator.edge import control
 from orchestrator.edge.paths import StackPaths
 from orchestrator.edge.run import identity, logs, ports
 from orchestrator.edge.run.embedded import end_strangers
-from orchestrator.edge.run.process import spawn
+from orchestrator.edge.run.process import Child, end, spawn
 from orchestrator.errors import EngineError
 
 LEAVE = 180.0
@@ -24,21 +26,42 @@ LEAVE = 180.0
 def start(paths: StackPaths, plan_file: Path, listen: tuple[tuple[str, int], ...]) -> None:
     """Starts `stack serve --plan` detached and returns once its control socket answers.
 
-    Raises PortTaken before anything is started, and EngineError with the log's tail if the daemon ends at once.
+    Raises PortTaken before anything is started, and EngineError with the log's tail if the daemon ends at once. An
+    interrupt ends the daemon: it may not listen yet, so nobody else could tell it to go.
     """
+    check_ports(listen)
+    log = paths.logs / "daemon.log"
+    argv = (sys.executable, "-m", "orchestrator.cli.main", "serve", "--plan", str(plan_file), "--name", paths.name)
+    pressed: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        child = spawn(argv, os.environ, log, paths.state)  # whole or not at all: an interrupt waits until we know it
+    finally:
+        signal.signal(signal.SIGINT, before)
+    try:
+        if pressed:
+            raise KeyboardInterrupt
+        _wait(child, paths, log)
+    except KeyboardInterrupt:
+        asyncio.run(end(child, LEAVE))
+        raise
+    child.disown()
+
+
+def check_ports(listen: Iterable[tuple[str, int]]) -> None:
+    """Raises PortTaken if the gateway could not listen there."""
     for host, port in listen:
         if not ports.free(port, host):
             raise ports.taken(port, "the gateway")
-    log = paths.logs / "daemon.log"
-    argv = (sys.executable, "-m", "orchestrator.cli.main", "serve", "--plan", str(plan_file), "--name", paths.name)
-    child = spawn(argv, os.environ, log, paths.state)
+
+
+def _wait(child: Child, paths: StackPaths, log: Path) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if not child.alive():
             details = logs.tail(log, 5)
             raise EngineError("the daemon ended at once", mend=f"see {log}", details=details)
         if control.status(paths) is not None:
-            child.disown()
             return
         time.sleep(0.05)
     raise EngineError("the daemon does not answer within 30 s", mend=f"see {log}", details=logs.tail(log, 5))
