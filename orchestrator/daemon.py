@@ -33,7 +33,7 @@ from orchestrator.edge.run.engines import Engines
 from orchestrator.edge.run.llama_swap import LlamaSwap
 from orchestrator.edge.run.scheduler import Scheduler
 from orchestrator.edge.verdicts import Verdicts
-from orchestrator.errors import EngineError, PlanError
+from orchestrator.errors import EngineError, PlanError, UsageError
 
 
 class Daemon:
@@ -170,7 +170,10 @@ class Daemon:
             yield event
 
     async def probe(self, model: str, tier: str, seed: int | None) -> AsyncIterator[Event]:
-        work = asyncio.create_task(self._prover.probe(self._known(model), tier, seed=seed))
+        model = self._known(model)
+        if "tools" not in self._plan.launch(model).capabilities:
+            raise UsageError(f"{model} has no tools to probe", mend=f"declare it in models.{model}.capabilities")
+        work = asyncio.create_task(self._prover.probe(model, tier, seed=seed))
         events = self._bus.watch(past=False)
         work.add_done_callback(lambda _: self._bus.emit(Event("probe-end", model)))
         try:

@@ -30,6 +30,8 @@ def down(
         if not was_up:
             session.end_silent_daemon(paths)
         left = session.sweep(paths)
+        for other in session.former(paths, file.parent.resolve() / file.name):
+            was_up |= session.leave(other, keep_engines=False)
     if uninstall:
         shutil.rmtree(paths.state, ignore_errors=not paths.state.exists())
         for folder in (paths.state.parent, paths.socket.parent):

@@ -16,7 +16,7 @@ def status(
     from orchestrator.edge.paths import StackPaths
 
     paths = StackPaths(pipeline.name_of(file))
-    found = control.status(paths) or _down(paths)
+    found = control.status(paths) or _down(paths, file)
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -26,12 +26,12 @@ def status(
     _table(paths.name, found)
 
 
-def _down(paths: Any) -> dict[str, Any]:
+def _down(paths: Any, file: Path) -> dict[str, Any]:
     from orchestrator.core.plan_json import plan_from_json
 
     empty: dict[str, Any] = {"endpoint": None, "ready": False, "supervisor": "none", "models": []}
     if not paths.plan.exists():
-        return empty
+        return empty | {"endpoint": _declared(file)}
     plan = plan_from_json(paths.plan.read_text())
     rows = [
         {
@@ -46,6 +46,15 @@ def _down(paths: Any) -> dict[str, Any]:
         for launch in plan.launches
     ]
     return empty | {"endpoint": plan.endpoint, "models": rows}
+
+
+def _declared(file: Path) -> str:
+    """The endpoint of a stack that was never up."""
+    from orchestrator.core.fields import listen_address
+    from orchestrator.core.plan import endpoint_url
+    from orchestrator.edge.load import load
+
+    return endpoint_url(listen_address(load(file).stack.endpoint.listen[0]))
 
 
 def _table(name: str, found: dict[str, Any]) -> None:

@@ -36,8 +36,19 @@ def up(
         pipeline.refuse_unknown_weights(plan)
         for warning in plan.warnings:
             print(f"warning: {warning}", file=sys.stderr)
+        _retire(paths, prepared.loaded.file)
         changed, result = _bring_up(plan, paths, quiet=as_json, force=bool(force))
     _report(plan, paths, result, changed=changed, as_json=as_json)
+
+
+def _retire(paths: StackPaths, file: Path) -> None:
+    """Takes down what is up from this file under the name that it had before."""
+    from orchestrator.edge.run import session
+
+    for other in session.former(paths, file):
+        print(f"{other.name} was up from this file, which is called {paths.name} now: stopping it", file=sys.stderr)
+        session.leave(other, keep_engines=False)
+    session.remember(paths, file)
 
 
 def _bring_up(plan: Plan, paths: StackPaths, *, quiet: bool, force: bool) -> tuple[bool, dict[str, Any]]:
@@ -74,7 +85,7 @@ def _bring_up(plan: Plan, paths: StackPaths, *, quiet: bool, force: bool) -> tup
             session.leave(paths, keep_engines=False)
             session.sweep(paths)
         raise Interrupted("interrupted" + ("; the daemon goes on (stack status)" if stays else "")) from None
-    return True, view.result or {"exit": 5, "warnings": ["the daemon ended while it was starting"]}
+    return not same, view.result or {"exit": 5, "warnings": ["the daemon ended while it was starting"]}
 
 
 def _could_serve(plan: Plan, running: dict[str, Any] | None) -> None:
@@ -102,7 +113,7 @@ def _report(plan: Plan, paths: StackPaths, result: dict[str, Any], *, changed: b
         if row["error"]:
             _tail(Path(row["log"]))
     if code == 0:
-        print(f"{'ready' if changed else 'nothing to change, ready'} at {plan.endpoint}")
+        print(f"{'' if changed else 'nothing to change, '}ready at {plan.endpoint}")
     elif code == 6:
         print("the tool path does not hold: requests with tools get 503 (stack probe MODEL shows why)", file=sys.stderr)
     else:
@@ -114,5 +125,5 @@ def _tail(log: Path) -> None:
     from orchestrator.edge.run import logs
 
     print(f"  the end of {log}:", file=sys.stderr)
-    for line in logs.tail(log):
+    for line in logs.tail(log, this_run=True):
         print(f"  | {line}", file=sys.stderr)

@@ -86,15 +86,19 @@ class Plan:
 
     @property
     def endpoint(self) -> str:
-        """The URL that clients are told, ending in /v1; a wildcard bind is shown as loopback."""
-        host, port = self.listen[0]
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-        return f"http://{host}:{port}/v1"
+        return endpoint_url(self.listen[0])
 
     @property
     def tag(self) -> str:
         """`stack-<name>`: the stem of every file, unit and container name of ours."""
         return f"stack-{self.name}"
+
+
+def endpoint_url(listen: tuple[str, int]) -> str:
+    """The URL that clients are told, ending in /v1; a wildcard bind is shown as loopback."""
+    host, port = listen
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{host}:{port}/v1"
 
 
 def slug(model: str) -> str:

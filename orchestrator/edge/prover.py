@@ -84,6 +84,7 @@ class Prover:
                 self.warnings.append(f"the tool path of {launch.model} is degraded: {bad}")
         except EngineDown as error:
             self.failed[launch.model] = error
+            self.warnings.append(error.text if launch.model in error.text else f"{launch.model}: {error.text}")
         except (QueueFull, StackError) as error:
             self.warnings.append(f"{launch.model} is untested: {error}")
         except TimeoutError:

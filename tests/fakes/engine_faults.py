@@ -205,6 +205,13 @@ class NoFinish(Fault):
 
 
 @fault
+class FinishRepeated(Fault):
+    def deltas(self, deltas, message):
+        message.early = "stop" if message.calls else None
+        return deltas
+
+
+@fault
 class TruncationHidden(Fault):
     def message(self, message):
         if message.truncated:

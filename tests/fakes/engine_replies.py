@@ -48,6 +48,7 @@ class Message:
     truncated: bool
     streamed: bool
     turn: int
+    early: str | None = None
 
 
 def reply(body, style):
@@ -176,7 +177,7 @@ def _stream(body, style, message, usage, fault):
         deltas.append({"tool_calls": [{**call, "function": {"name": call["function"]["name"], "arguments": ""}}]})
         deltas += [{"tool_calls": [{"index": call["index"], "function": {"arguments": p}}]} for p in split(arguments)]
     deltas = fault.deltas(deltas, message)
-    ends = [None] * len(deltas) + [message.finish]
+    ends = [None] * (len(deltas) - 1) + [message.early, message.finish]
     events = [
         _envelope(body, "chat.completion.chunk", {"index": 0, "delta": delta, "finish_reason": end})
         for delta, end in zip([*deltas, {}], ends, strict=True)

@@ -93,7 +93,7 @@ class Assembly:
             text = "a call's name came in more than one delta: clients join them"
             self.defects.append(Defect(Code.NAME_REPEATED, text))
         if len(set(self._finishes)) > 1:
-            self.defects.append(Defect(Code.NO_FINISH, f"more than one finish_reason: {self._finishes}"))
+            self.defects.append(Defect(Code.FINISH_REPEATED, f"more than one finish_reason: {self._finishes}"))
 
 
 def _half(text: str) -> str:

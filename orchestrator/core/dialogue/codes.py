@@ -52,6 +52,7 @@ class Code(StrEnum):
     INDEX_GAP = "index_gap"
     ID_REUSED = "id_reused"
     NO_FINISH = "no_finish"
+    FINISH_REPEATED = "finish_repeated"
     USAGE_ABSENT = "usage_absent"
     ARRAY_CONTENT_REJECTED = "array_content_rejected"
     BUSY = "busy"
@@ -202,7 +203,10 @@ TABLE: dict[Code, Row] = {
     Code.ID_REUSED: Row(
         _V, "D", "two calls of one reply share an id", "update the engine: results cannot be told apart"
     ),
-    Code.NO_FINISH: Row(_V, "D", "no finish_reason, or more than one", "update the engine"),
+    Code.NO_FINISH: Row(_V, "D", "no finish_reason", "update the engine"),
+    Code.FINISH_REPEATED: Row(
+        _V, "D", "more than one finish_reason, not the same", "use the last one, or update the engine"
+    ),
     Code.USAGE_ABSENT: Row(
         _V,
         "N",

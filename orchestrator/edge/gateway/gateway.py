@@ -17,10 +17,12 @@ from orchestrator.edge.gateway.limits import Limits
 from orchestrator.edge.gateway.metrics import Metrics
 from orchestrator.edge.gateway.pool import Pools
 from orchestrator.edge.gateway.request import Request
-from orchestrator.edge.gateway.routes import NATIVE, OPEN, PROXIED, READS, label
+from orchestrator.edge.gateway.routes import NATIVE, NEEDS, OPEN, PROXIED, READS, label
 from orchestrator.edge.run.api import Supervisor, Upstream
 
 Tools = Literal["verified", "degraded", "failed", "untested", "none"]
+
+_FIXED = b"accept-encoding: identity\r\ncontent-type: application/json\r\n"
 
 
 class Gateway:
@@ -50,6 +52,7 @@ class Gateway:
         self.room = self.limits.connections
         self._names = plan.names
         self._native = {launch.model: frozenset(launch.native) for launch in plan.launches}
+        self._capabilities = {launch.model: frozenset(launch.capabilities) for launch in plan.launches}
         self._tools_required = plan.stack.probe.tools == "required"
         self._verdicts = verdicts
         self._findings = findings
@@ -121,7 +124,7 @@ class Gateway:
         target = pool.path.encode() + request.path.removeprefix("/v1").encode("latin-1")
         if request.query:
             target += b"?" + request.query
-        lines = [b"POST %b HTTP/1.1\r\n" % target, b"host: %b\r\n" % pool.host, b"accept-encoding: identity\r\n"]
+        lines = [b"POST %b HTTP/1.1\r\n" % target, b"host: %b\r\n" % pool.host, _FIXED]
         if lease.key is not None:
             lines.append(b"authorization: Bearer %b\r\n" % lease.key.encode())
             if request.path.startswith("/v1/messages"):
@@ -176,6 +179,11 @@ class Gateway:
         if request.path in NATIVE and request.path not in self._native[model]:
             text = f"the engine of {model} does not serve {request.path}"
             return Refusal(501, text, "not_implemented", retry=False)
+        need = NEEDS[request.path]
+        if need not in self._capabilities[model]:
+            has = ", ".join(sorted(self._capabilities[model]))
+            text = f"{model} is not for {request.path}: its capabilities are {has} (models.{model}.capabilities)"
+            return Refusal(400, text, "unsupported_capability", param="model")
         if found.tools and self._tools_required and self._verdicts(model) == "failed":
             why = self._findings(model) or "its tool path failed the probe"
             text = f"{model} is not served with tools: {why} (`stack probe {model}`, or probe.tools: warn)"

@@ -9,11 +9,13 @@ from orchestrator.edge.gateway.answer import Answer, Dialect, Refusal
 Headers = list[tuple[bytes, bytes]]
 
 # Never passed on: hop-by-hop, the client's credentials, what belongs to this connection, and what would have an engine
-# compress what we count or judge a page's origin a second time.
+# compress what we count or judge a page's origin a second time. The body is JSON whatever the client calls it (curl
+# says form-urlencoded, and llama-swap would believe it): `Gateway.preamble` says so.
 OWN = frozenset(
     b"host connection keep-alive proxy-connection te trailer transfer-encoding upgrade content-length expect "
-    b"content-encoding authorization proxy-authorization x-api-key api-key x-goog-api-key cookie origin referer "
-    b"accept-encoding http2-settings forwarded x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip".split()
+    b"content-type content-encoding authorization proxy-authorization x-api-key api-key x-goog-api-key cookie "
+    b"origin referer accept-encoding http2-settings forwarded x-forwarded-for x-forwarded-host x-forwarded- "
+    b"proto x-real-ip".split()
 )
 _ONCE = frozenset((b"host", b"authorization", b"x-api-key", b"origin", b"content-length"))
 

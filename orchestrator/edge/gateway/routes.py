@@ -14,6 +14,8 @@ PROXIED: dict[str, Dialect] = {
     "/v1/messages/count_tokens": "messages",
     "/v1/responses": "responses",
 }
+NEEDS = {path: "embed" if path == "/v1/embeddings" else "chat" for path in PROXIED}
+"""The capability that a model must have to be asked there."""
 NATIVE = frozenset(("/v1/messages", "/v1/messages/count_tokens", "/v1/responses"))
 """Passed on only where the launch names them (`Launch.native`)."""
 OPEN = frozenset(("/healthz", "/readyz"))

@@ -132,11 +132,11 @@ class LlamaSwap:
         for _ in range(200):
             if not self._child.alive():
                 words = exit_words(self._child.exit_code)
-                raise EngineError(f"llama-swap {words}", details=logs.tail(self._log))
+                raise EngineError(f"llama-swap {words}", details=logs.tail(self._log, this_run=True))
             if await self._answers():
                 return
             await asyncio.sleep(0.05)
-        raise EngineError("llama-swap does not answer within 10 s", details=logs.tail(self._log))
+        raise EngineError("llama-swap does not answer within 10 s", details=logs.tail(self._log, this_run=True))
 
     async def _answers(self) -> bool:
         try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from orchestrator.core.plan import slug
 from orchestrator.errors import EngineError
 
+STARTED = "=== stack: started at "
 LIMIT = 16 * 2**20
 KEEP = 3
 
@@ -26,7 +28,8 @@ def opened(path: Path) -> BinaryIO:
         rotate(path)
         handle = open(path, "ab", buffering=0)  # noqa: SIM115
         try:
-            handle.write(b"\n")  # a full disk shows only when written to
+            # a full disk shows only when written to
+            handle.write(f"\n{STARTED}{datetime.now().astimezone().isoformat(timespec='seconds')}\n".encode())
         except OSError:
             handle.close()
             raise
@@ -49,14 +52,16 @@ def rotate(path: Path, limit: int = LIMIT) -> None:
     os.truncate(path, 0)
 
 
-def tail(path: Path, lines: int = 15) -> tuple[str, ...]:
-    """The last lines of a log, () if there is none."""
+def tail(path: Path, lines: int = 15, *, this_run: bool = False) -> tuple[str, ...]:
+    """The last lines of a log, () if there is none; `this_run`: only what came after the last start."""
     try:
         with open(path, "rb") as handle:
             handle.seek(max(0, path.stat().st_size - 64 * 1024))
             text = handle.read(64 * 1024).decode(errors="replace")
     except OSError:
         return ()
+    if this_run:
+        text = text.rpartition(STARTED)[2].partition("\n")[2]
     return tuple(line for line in text.splitlines() if line.strip())[-lines:]
 
 

@@ -282,7 +282,7 @@ class Scheduler:
         self._emit(Event("engine", unit.launch.model, text, data))
 
     def _tail(self, model: str) -> tuple[str, ...]:
-        return logs.tail(Path(self._engines.log(model)))
+        return logs.tail(Path(self._engines.log(model)), this_run=True)
 
     def _rotate(self) -> None:
         for model in self._units:

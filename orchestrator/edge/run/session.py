@@ -19,6 +19,7 @@ from orchestrator.edge.run.embedded import end_strangers
 from orchestrator.edge.run.process import Child, end, spawn
 from orchestrator.errors import EngineError
 
+ORIGIN = "file"
 LEAVE = 180.0
 """Seconds that a daemon gets to stop its engines: drain, SIGTERM, SIGKILL."""
 
@@ -59,12 +60,13 @@ def _wait(child: Child, paths: StackPaths, log: Path) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
         if not child.alive():
-            details = logs.tail(log, 5)
+            details = logs.tail(log, 5, this_run=True)
             raise EngineError("the daemon ended at once", mend=f"see {log}", details=details)
         if control.status(paths) is not None:
             return
         time.sleep(0.05)
-    raise EngineError("the daemon does not answer within 30 s", mend=f"see {log}", details=logs.tail(log, 5))
+    details = logs.tail(log, 5, this_run=True)
+    raise EngineError("the daemon does not answer within 30 s", mend=f"see {log}", details=details)
 
 
 def leave(paths: StackPaths, *, keep_engines: bool) -> bool:
@@ -116,4 +118,20 @@ def sweep(paths: StackPaths) -> int:
         asyncio.run(end_strangers(paths.name, ()))
     paths.socket.unlink(missing_ok=True)
     paths.daemon.unlink(missing_ok=True)
+    return found
+
+
+def remember(paths: StackPaths, file: Path) -> None:
+    """Which stack.yaml this stack is up from."""
+    paths.state.mkdir(parents=True, exist_ok=True)
+    (paths.state / ORIGIN).write_text(f"{file}\n")
+
+
+def former(paths: StackPaths, file: Path) -> list[StackPaths]:
+    """Stacks that are up from the same file under another name: its `name:` was changed meanwhile."""
+    found = []
+    for origin in paths.state.parent.glob(f"*/{ORIGIN}"):
+        other = StackPaths(origin.parent.name)
+        if other.name != paths.name and origin.read_text().strip() == str(file) and control.status(other) is not None:
+            found.append(other)
     return found

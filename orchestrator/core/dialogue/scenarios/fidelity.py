@@ -17,6 +17,7 @@ from orchestrator.core.dialogue.talk import both
 
 TEXT = 'say "{word}" in C:\\temp\\new\nthen 日本語 🦊 é'
 TAGS = "{first} </parameter> {second} </tool_call> {third}"
+WRONG = LOST | {Code.SCHEMA_IGNORED}
 NUMBER = 9007199254740993
 """2**53 + 1: a float cannot hold it."""
 
@@ -40,9 +41,14 @@ def _echo(setup: Setup, log: Log, name: str, text: str, items: list[dict[str, An
         log.keep(_told(log, exchange, payload))
 
 
+def _noted(found: Finding) -> Finding:
+    """A slip of form that only such values bring about is a note."""
+    return replace(found, severity="N") if found.code in (Code.FINISH_REPEATED, Code.STOP_WITH_CALLS) else found
+
+
 def _told(log: Log, exchange: Exchange, payload: dict[str, Any]) -> list[Finding]:
     """What software does to values is the parser's; any other slip is as likely the model's and only noted."""
-    kept = [f for f in exchange.findings if f.code not in LOST | {Code.SCHEMA_IGNORED} or f.code == Code.DOUBLE_ENCODED]
+    kept = [_noted(f) for f in exchange.findings if f.code not in WRONG or f.code == Code.DOUBLE_ENCODED]
     failed = next((f for f in exchange.findings if f.code in LOST), None)
     if failed is None or not log.notes.get("auto"):
         return kept if failed is None else list(exchange.findings)
