@@ -14,8 +14,8 @@ Headers = list[tuple[bytes, bytes]]
 OWN = frozenset(
     b"host connection keep-alive proxy-connection te trailer transfer-encoding upgrade content-length expect "
     b"content-type content-encoding authorization proxy-authorization x-api-key api-key x-goog-api-key cookie "
-    b"origin referer accept-encoding http2-settings forwarded x-forwarded-for x-forwarded-host x-forwarded- "
-    b"proto x-real-ip".split()
+    b"origin referer accept-encoding http2-settings forwarded x-forwarded-for x-forwarded-host "
+    b"x-forwarded-proto x-real-ip".split()
 )
 _ONCE = frozenset((b"host", b"authorization", b"x-api-key", b"origin", b"content-length"))
 
