@@ -64,7 +64,18 @@ def probe(
 
 def public(verdict: dict[str, Any]) -> dict[str, Any]:
     """What --json prints (docs/probe.md)."""
-    keys = ("model", "verdict", "turns", "clean_turns", "first_failure", "findings", "tier", "seconds", "bound")
+    keys = (
+        "model",
+        "verdict",
+        "turns",
+        "clean_turns",
+        "first_failure",
+        "findings",
+        "tier",
+        "seconds",
+        "bound",
+        "skipped",
+    )
     return {key: verdict[key] for key in keys}
 
 

@@ -59,6 +59,8 @@ class Report:
         """The verdict, what it rests on, and each finding with its culprit and mend."""
         lines = [f"{verdict['model']}: {verdict['verdict']} ({verdict['tier']} tier, {verdict['seconds']:.1f} s)"]
         lines.append(f"  {verdict['bound']}")
+        if verdict["skipped"]:
+            lines.append(f"  left out, as probe.json beside the weights asks: {', '.join(verdict['skipped'])}")
         if verdict["first_failure"]:
             lines.append(f"  first failure at turn {verdict['first_failure']}")
         for found in verdict["findings"]:

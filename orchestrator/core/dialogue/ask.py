@@ -108,6 +108,7 @@ class Log:
     transcript: tuple[dict[str, Any], ...] = ()
     notes: dict[str, Any] = field(default_factory=dict)
     silent: int = 0
+    skipped: list[str] = field(default_factory=list)
 
     def keep(self, findings: Iterable[Finding]) -> None:
         self.findings.extend(findings)

@@ -39,6 +39,7 @@ def conclude(log: Log, model: str, tier: str, seconds: float = 0.0) -> Verdict:
         tier=tier,
         seconds=round(seconds, 3),
         bound=bound(log.clean, log.counted),
+        skipped=tuple(log.skipped),
         transcript=log.transcript,
     )
 

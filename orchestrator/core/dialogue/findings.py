@@ -50,4 +50,5 @@ class Verdict:
     tier: str = "quick"
     seconds: float = 0.0
     bound: str = ""
+    skipped: tuple[str, ...] = ()
     transcript: tuple[dict[str, Any], ...] = ()

@@ -17,12 +17,14 @@ class Parameters:
     """The size of the exercise; the self-test model's own are in `probe.json` beside its weights.
 
     alphabet: words of keys and nonces; events: what rotates into the walk, in turn; every: turns between two of them;
+    skip: scenarios that are beyond the model (the verdict names them);
     max_tokens: limit of an ordinary reply; request_seconds: deadline of one request; together: requests at once;
     padding, extra_tools: tokens of padding and further tools (for the full probe).
     """
 
     alphabet: tuple[str, ...] = WORDS
     events: tuple[str, ...] = EVENTS
+    skip: tuple[str, ...] = ()
     every: int = 8
     turns: int = 40
     max_tokens: int = 1024

@@ -47,6 +47,9 @@ def dialogue(setup: Setup, scenarios: Sequence[Scenario], log: Log) -> Talk:
     """All scenarios as one exchange of requests and replies; ends early where the server no longer answers."""
     try:
         for scenario in scenarios:
+            if scenario.__name__ in setup.parameters.skip:
+                log.skipped.append(scenario.__name__)
+                continue
             yield from scenario(setup, log)
     except GiveUp:
         return
