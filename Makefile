@@ -61,7 +61,7 @@ golden: dev ## write the generated files anew: goldens, docs/stack-yaml.md
 bench: dev ## speed and memory beside the peers
 	@$(BIN)/python -m bench
 
-clean: ## remove .venv, caches and builds; engines and weights stay (`stack prune`)
+clean: ## remove .venv, caches and builds; engines and weights stay
 	@rm -rf .venv dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -24,9 +24,11 @@ class Change:
 RUNNING = ("starting", "ready", "draining")
 
 
-def changes(new: Plan, old: Plan | None, states: Mapping[str, str] | None) -> tuple[Change, ...]:
+def changes(
+    new: Plan, old: Plan | None, states: Mapping[str, str] | None, *, stale: bool = False
+) -> tuple[Change, ...]:
     """In the new plan's order, then what goes, then the daemon. old: what was written last; states: by model, as the
-    daemon says, None = it is not running."""
+    daemon says, None = it is not running; stale: a key file changed since the daemon read it."""
     before = {launch.model: launch for launch in old.launches} if old else {}
     found = [_one(launch, before.get(launch.model), (states or {}).get(launch.model)) for launch in new.launches]
     kept = {launch.model for launch in new.launches}
@@ -34,7 +36,7 @@ def changes(new: Plan, old: Plan | None, states: Mapping[str, str] | None) -> tu
         if model not in kept:
             running = (states or {}).get(model) in RUNNING
             found.append(Change(model, "stop" if running else "remove", "no longer in stack.yaml"))
-    return (*found, _daemon(new, old, states))
+    return (*found, _daemon(new, old, states, stale))
 
 
 def _one(new: Launch, old: Launch | None, state: str | None) -> Change:
@@ -70,7 +72,9 @@ def _differences(old: Launch, new: Launch) -> list[str]:
     return found or ["secrets"]
 
 
-def _daemon(new: Plan, old: Plan | None, states: Mapping[str, str] | None) -> Change:
+def _daemon(new: Plan, old: Plan | None, states: Mapping[str, str] | None, stale: bool) -> Change:
     if states is None:
         return Change("gateway", "start", "")
+    if stale:
+        return Change("gateway", "restart", "a key file changed")
     return Change("gateway", "unchanged") if old == new else Change("gateway", "restart", "the plan differs")

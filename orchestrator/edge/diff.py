@@ -17,7 +17,7 @@ def compare(new: Plan, paths: StackPaths) -> tuple[Change, ...]:
     """Reads only. A plan of another version of ours counts as none."""
     status = control.status(paths)
     states = {row["id"]: row["state"] for row in status["models"]} if status is not None else None
-    return changes(new, _written(paths), states)
+    return changes(new, _written(paths), states, stale=bool(status and status["stale"]))
 
 
 def _written(paths: StackPaths) -> Plan | None:

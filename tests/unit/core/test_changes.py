@@ -57,3 +57,9 @@ def test_another_port_and_backend_are_named() -> None:
     reason = told(new, old, {"a": "ready"})["a"][1]
     assert "backend: mlx-lm -> vllm-mlx" in reason
     assert "port: 19000 -> 19001" in reason
+
+
+def test_a_key_file_that_changed_restarts_the_gateway_alone() -> None:
+    made = plan(a=A)
+    (engine, gateway) = changes(made, made, {"a": "ready"}, stale=True)
+    assert (engine.action, gateway.action, gateway.reason) == ("unchanged", "restart", "a key file changed")
