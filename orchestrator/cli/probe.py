@@ -27,6 +27,9 @@ def probe(
         str | None, typer.Option("--key-env", help="With --url: environment variable of its key.")
     ] = None,
     key_file: Annotated[Path | None, typer.Option("--key-file", help="With --url: file that holds its key.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="With --url: folder of its weights, for the probe.json in it.")
+    ] = None,
     tier: Annotated[TierName, typer.Option(help="quick: the gate of `up`; standard: and a run of 40 turns.")] = (
         TierName.STANDARD
     ),
@@ -47,13 +50,13 @@ def probe(
         raise UsageError("name a model to probe", mend="stack probe MODEL, or stack probe --url URL --model NAME")
     if model and model_name:
         raise UsageError("the model is named twice", mend="leave --model out")
-    if url is None and (model_name or key_env or key_file):
-        raise UsageError("--model, --key-env and --key-file go with --url", mend="stack probe MODEL")
+    if url is None and (model_name or key_env or key_file or weights):
+        raise UsageError("--model, --key-env, --key-file and --weights go with --url", mend="stack probe MODEL")
     if key_env and key_file:
         raise UsageError("--key-env and --key-file exclude each other")
     report = Report(quiet=as_json)
     if url is not None:
-        verdict = _direct(url, name, _key(key_env, key_file), tier, seed, report)
+        verdict = _direct(url, name, _key(key_env, key_file), weights, tier, seed, report)
     else:
         verdict = _by_daemon(file, name, tier, seed, report)
     print(json.dumps(public(verdict), ensure_ascii=False) if as_json else report.summary(verdict))
@@ -87,16 +90,25 @@ def _key(env: str | None, file: Path | None) -> str | None:
     return None if file is None else secrets.read("file", str(file), "--key-file")
 
 
-def _direct(url: str, name: str, key: str | None, tier: TierName, seed: int | None, report: Report) -> dict[str, Any]:
+def _direct(
+    url: str, name: str, key: str | None, weights: Path | None, tier: TierName, seed: int | None, report: Report
+) -> dict[str, Any]:
     import asyncio
     from dataclasses import asdict
 
     from orchestrator.edge import probe as probing
+    from orchestrator.errors import UsageError
 
+    if weights is not None and not (weights / probing.PARAMETERS_FILE).is_file():
+        raise UsageError(f"--weights: there is no {probing.PARAMETERS_FILE} in {weights}", mend="leave --weights out")
     probing.reach(url)
     with report:
         done = probing.probe(
-            probing.Target(url, name, key), tier, seed=seed, on_turn=lambda turn: report.turn(asdict(turn))
+            probing.Target(url, name, key),
+            tier,
+            seed=seed,
+            parameters=probing.read_parameters(weights) if weights is not None else None,
+            on_turn=lambda turn: report.turn(asdict(turn)),
         )
         return asdict(asyncio.run(done))
 

@@ -48,7 +48,10 @@ def wait_for(url: str) -> None:
 
 
 def test_forty_clean_turns_on_a_server_that_is_not_ours(
-    foreign: tuple[subprocess.Popen[bytes], str], stack_cli: Cli, free_port: Callable[[], int]
+    foreign: tuple[subprocess.Popen[bytes], str],
+    stack_cli: Cli,
+    free_port: Callable[[], int],
+    selftest_model: Path,
 ) -> None:
     process, url = foreign
     source = {"openai": {"url": url, "model": "theirs", "key": {"file": "./key"}}}
@@ -64,7 +67,7 @@ def test_forty_clean_turns_on_a_server_that_is_not_ours(
     assert done.returncode == 0, done.stdout + done.stderr
     line = Line(stack_cli, f"http://127.0.0.1:{port}/v1")
     line.openai_client()
-    line.forty_clean_turns()
+    line.forty_clean_turns("--url", line.url, "--model", "selftest", "--weights", str(selftest_model))
     (model,) = line.status()["models"]
     assert (model["owner"], model["state"], model["pid"]) == ("external", "external", None)
 
