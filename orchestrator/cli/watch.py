@@ -72,5 +72,6 @@ def _words(event: Event, data: dict[str, Any]) -> str:
     if event.kind == "verdict" and not event.text:
         bad = "".join(f"; {finding}" for finding in data.get("findings") or ())
         cached = ", found before" if data.get("cached") else ""
-        return f"tools {data.get('verdict')}: {data.get('clean')}/{data.get('turns')} turns clean{cached}{bad}"
+        left = f" (left out: {', '.join(data['skipped'])})" if data.get("skipped") else ""
+        return f"tools {data.get('verdict')}: {data.get('clean')}/{data.get('turns')} turns clean{left}{cached}{bad}"
     return event.text

@@ -135,7 +135,7 @@ class Prover:
 
     def _tell(self, launch: Launch, verdict: Verdict, *, cached: bool) -> None:
         data: dict[str, object] = {"verdict": verdict.verdict, "cached": cached}
-        data |= {"turns": verdict.turns, "clean": verdict.clean_turns}
+        data |= {"turns": verdict.turns, "clean": verdict.clean_turns, "skipped": list(verdict.skipped)}
         data |= {"findings": [f"{f.code} ({f.culprit}): {f.text}" for f in verdict.findings if f.severity != "N"]}
         self._emit(Event("verdict", launch.model, "", data))
 

@@ -15,7 +15,7 @@ from orchestrator.core.dialogue.scenarios.golden import golden
 from orchestrator.core.dialogue.scenarios.single import irrelevance, parallel, zero_argument
 from orchestrator.core.dialogue.scenarios.together import together
 from orchestrator.core.dialogue.scenarios.truncation import truncation
-from orchestrator.core.dialogue.setup import Setup
+from orchestrator.core.dialogue.setup import EVENTS, Setup
 from orchestrator.core.dialogue.talk import GiveUp
 
 Scenario = Callable[[Setup, Log], Talk]
@@ -45,6 +45,7 @@ CONTROL: tuple[Scenario, ...] = (auto,)
 
 def dialogue(setup: Setup, scenarios: Sequence[Scenario], log: Log) -> Talk:
     """All scenarios as one exchange of requests and replies; ends early where the server no longer answers."""
+    log.skipped.extend(event for event in EVENTS if event not in setup.parameters.events)
     try:
         for scenario in scenarios:
             if scenario.__name__ in setup.parameters.skip:
