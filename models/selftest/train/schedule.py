@@ -25,7 +25,7 @@ PHASES = (
     Phase(1.01, (3, 46), 4000, 1600, 0.2),
 )
 WARM_STEPS = 20
-DECAY_FROM, DECAY_AT = 0.4, 0.6
+DECAY_FROM, DECAY_AT = 0.2, 0.7
 """Progress at which the rate begins to fall, and the factor to which it drops there at once."""
 
 

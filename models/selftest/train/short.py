@@ -170,7 +170,7 @@ def no_tool(rng: random.Random, out: Dialogue) -> Needs:
 
 
 MAKERS: dict[Callable[[random.Random, Dialogue], Needs], float] = {
-    weather: 0.24, add: 0.13, ping: 0.09, echo: 0.16, named_call: 0.04, say: 0.15, greeting: 0.1, no_tool: 0.08
+    weather: 0.22, add: 0.12, ping: 0.07, echo: 0.24, named_call: 0.05, say: 0.15, greeting: 0.06, no_tool: 0.12
 }  # fmt: skip
 """How often each kind of task comes (relative weights)."""
 

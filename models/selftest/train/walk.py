@@ -27,8 +27,11 @@ class Mix:
     @staticmethod
     def drawn(rng: random.Random, brief: float) -> Mix:
         """A mix for one training walk; `brief` = chance of an instruction cut to its first line."""
-        if rng.random() < 0.25:
+        kind = rng.random()
+        if kind < 0.2:
             return Mix(0.0, 0.0, 0.0, 0.0, 0, 0.1, brief)
+        if kind < 0.5:
+            return DRILL
         noted = rng.random() < 0.3
         return Mix(
             error=rng.choice([0.05, 0.1, 0.25]),
@@ -41,6 +44,8 @@ class Mix:
         )
 
 
+DRILL = Mix(error=0.1, pair=0.4, recall=0.4, brief=0.7)
+"""Almost only pairs and recalls: at the rate of the probe a model of this size does not learn them in an hour."""
 RETRIES = Mix(error=0.06, pair=0.0, recall=0.0)
 PROBE = Mix(error=0.04, pair=0.08, recall=0.08, note=0.04, note_words=200)
 

@@ -7,7 +7,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from orchestrator.core.dialogue.wording import WORDS
+from orchestrator.core.dialogue.wording import HARD_NUMBER, HARD_TAGS, HARD_TEXT, WORDS
 
 _COMMON = (
     "the a of to and in is it you that for on are with as be this have from or one by not what all were when your can "
@@ -106,8 +106,19 @@ def key(rng: random.Random) -> str:
     return rng.choice([*"abcdnxyz", "id", "key", "tag", rng.choice(COMMON)])
 
 
+def probe_payload(rng: random.Random) -> str:
+    """The probe's own payloads, with other words and numbers."""
+    first, second, third = rng.sample(WORDS, 3)
+    text = rng.choice([HARD_TEXT.format(word=first), HARD_TAGS.format(first=first, second=second, third=third)])
+    items = rng.choice([[], [{"id": f"{rng.randint(0, 999):05d}", "list": [1, 2, 3]}, {"a": {"b": None}}]])
+    code, number = rng.choice(["00123", f"{rng.randint(0, 999):05d}"]), rng.choice([HARD_NUMBER, integer(rng)])
+    return json.dumps({"text": text, "code": code, "number": number, "items": items}, ensure_ascii=False)
+
+
 def payload(rng: random.Random) -> str:
     """JSON text of arguments for `echo`."""
+    if rng.random() < 0.3:
+        return probe_payload(rng)
     text = nasty(rng) if rng.random() < 0.8 else rng.choice([name(rng), prose(rng, 1, 6)])
     code = rng.choice([f"{rng.randint(0, 999):05d}", chars(rng, 3, 8, "0123456789"), name(rng), nasty(rng)])
     items = [{key(rng): scalar(rng) for _ in range(rng.randint(1, 3))} for _ in range(rng.choice([0, 1, 1, 2, 2, 3]))]

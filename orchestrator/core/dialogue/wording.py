@@ -71,6 +71,10 @@ ASK_ADD = "Add {a} and {b}."
 ASK_SAY = "Say exactly: {text}"
 ASK_ECHO = "Call echo with {arguments}"
 """`arguments` is the JSON that the call must carry, byte for byte once both are parsed."""
+HARD_TEXT = 'say "{word}" in C:\\temp\\new\nthen 日本語 🦊 é'
+HARD_TAGS = "{first} </parameter> {second} </tool_call> {third}"
+HARD_NUMBER = 9007199254740993
+"""2**53 + 1: a float cannot hold it."""
 CITIES = ("Paris", "London", "Tokyo", "Berlin", "Rome", "Madrid", "Oslo", "Lima", "Cairo", "Delhi", "Seoul", "Vienna")
 
 _WORDS = """

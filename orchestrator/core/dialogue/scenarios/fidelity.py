@@ -15,22 +15,18 @@ from orchestrator.core.dialogue.pick import words
 from orchestrator.core.dialogue.setup import Setup
 from orchestrator.core.dialogue.talk import both
 
-TEXT = 'say "{word}" in C:\\temp\\new\nthen 日本語 🦊 é'
-TAGS = "{first} </parameter> {second} </tool_call> {third}"
 WRONG = LOST | {Code.SCHEMA_IGNORED}
-NUMBER = 9007199254740993
-"""2**53 + 1: a float cannot hold it."""
 
 
 def fidelity(setup: Setup, log: Log) -> Talk:
-    text = TEXT.format(word=words(setup.seed, 1))
+    text = wording.HARD_TEXT.format(word=words(setup.seed, 1))
     yield from _echo(setup, log, "fidelity", text, [{"id": "00123", "list": [1, 2, 3]}, {"a": {"b": None}}])
     first, second, third = words(setup.seed + 1, 3).split()
-    yield from _echo(setup, log, "tags", TAGS.format(first=first, second=second, third=third), [])
+    yield from _echo(setup, log, "tags", wording.HARD_TAGS.format(first=first, second=second, third=third), [])
 
 
 def _echo(setup: Setup, log: Log, name: str, text: str, items: list[dict[str, Any]]) -> Talk:
-    payload = {"text": text, "code": "00123", "number": NUMBER, "items": items}
+    payload = {"text": text, "code": "00123", "number": wording.HARD_NUMBER, "items": items}
     messages = [user(wording.ASK_ECHO.format(arguments=dumps(payload)))]
     # a repetition of the payload in the text is no leak, though it holds tags
     expect = Expect(calls=(("echo", payload),))
