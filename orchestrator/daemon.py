@@ -18,21 +18,22 @@ from typing import Any
 from orchestrator.core.backend import Can
 from orchestrator.core.launch import Launch
 from orchestrator.core.plan import Plan
-from orchestrator.edge import control_app, discover, secrets
-from orchestrator.edge.bus import Bus
-from orchestrator.edge.control_server import ControlServer
+from orchestrator.edge import discover, secrets
+from orchestrator.edge.control import app as control_app
+from orchestrator.edge.control.bus import Bus
+from orchestrator.edge.control.server import ControlServer
 from orchestrator.edge.gateway.gateway import Gateway
 from orchestrator.edge.gateway.listener import serve as serve_gateway
 from orchestrator.edge.lock import held
 from orchestrator.edge.paths import StackPaths
-from orchestrator.edge.prover import Prover
+from orchestrator.edge.probe.prover import Prover
+from orchestrator.edge.probe.verdicts import Verdicts
 from orchestrator.edge.run import ports, ready
 from orchestrator.edge.run.api import Event
 from orchestrator.edge.run.embedded import Embedded
 from orchestrator.edge.run.engines import Engines
 from orchestrator.edge.run.llama_swap import LlamaSwap
 from orchestrator.edge.run.scheduler import Scheduler
-from orchestrator.edge.verdicts import Verdicts
 from orchestrator.errors import EngineError, PlanError, UsageError
 
 
@@ -214,7 +215,7 @@ def serve(plan_file: Path, name: str) -> None:
     """Runs the daemon for a plan that has been written. Raises StackError (a port taken, a second daemon)."""
     import uvloop
 
-    from orchestrator.core.plan_json import plan_from_json
+    from orchestrator.core.planner.plan_json import plan_from_json
 
     paths = StackPaths(name)
     text = plan_file.read_bytes()

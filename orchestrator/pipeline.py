@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from orchestrator.core.plan import Plan
     from orchestrator.core.target import Artifact, Target
     from orchestrator.core.weights import Weights
-    from orchestrator.edge.load import Loaded
+    from orchestrator.edge.hub.pull import Wanted
     from orchestrator.edge.paths import StackPaths
-    from orchestrator.edge.pull import Wanted
+    from orchestrator.edge.stackfile.load import Loaded
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def name_of(file: Path) -> str:
 
     A stack that is up can be looked at and stopped though its file is broken or gone by now.
     """
-    from orchestrator.edge.load import load
+    from orchestrator.edge.stackfile.load import load
     from orchestrator.errors import SpecError
 
     try:
@@ -50,8 +50,8 @@ def name_of(file: Path) -> str:
 
 def _likely_name(file: Path) -> str | None:
     """By a line `name: ...` or the folder; only a name that has a state folder."""
-    from orchestrator.edge.load import default_name
     from orchestrator.edge.paths import StackPaths
+    from orchestrator.edge.stackfile.load import default_name
 
     try:
         found = re.search(r"^name:[ '\"]*([a-z0-9-]{1,32})[ '\"]*(#.*)?$", file.read_text(errors="replace"), re.M)
@@ -63,7 +63,7 @@ def _likely_name(file: Path) -> str | None:
 
 def prepare(file: Path, host_file: Path | None = None) -> Prepared:
     """Load, detect (or --host FILE), inspect. Raises SpecError, PlanError."""
-    from orchestrator.edge.load import load
+    from orchestrator.edge.stackfile.load import load
 
     loaded = load(file)
     if host_file is not None:
@@ -75,7 +75,7 @@ def prepare(file: Path, host_file: Path | None = None) -> Prepared:
 def wanted(prepared: Prepared) -> tuple[Wanted, ...]:
     """The source of each model that this host would run, whatever memory says. Raises PlanError."""
     from orchestrator.core.trouble import path
-    from orchestrator.edge.pull import Wanted
+    from orchestrator.edge.hub.pull import Wanted
 
     stack = prepared.loaded.stack
     sources = {
@@ -90,7 +90,7 @@ def wanted(prepared: Prepared) -> tuple[Wanted, ...]:
 def with_weights(prepared: Prepared, *, quiet: bool = False) -> Prepared:
     """Pulls what this host would run and does not have yet, then looks again. Raises PlanError."""
     from orchestrator.core.weights import weights_key
-    from orchestrator.edge.pull import pull
+    from orchestrator.edge.hub.pull import pull
 
     keys = ((item, weights_key(item.source)) for item in wanted(prepared))
     missing = [item for item, key in keys if item.source.repo and key not in prepared.weights]
@@ -102,7 +102,7 @@ def with_weights(prepared: Prepared, *, quiet: bool = False) -> Prepared:
 
 def make_plan(prepared: Prepared, *, force: frozenset[str] = frozenset()) -> Plan:
     """force: models that may exceed memory. Raises PlanError with every problem at its line."""
-    from orchestrator.core.planning import plan
+    from orchestrator.core.planner.planning import plan
     from orchestrator.edge.discover import backends
     from orchestrator.errors import PlanError
 
@@ -144,7 +144,7 @@ def install(plan: Plan, paths: StackPaths, *, force: bool = False) -> str:
 
     Raises Drift when a rendered file was edited by hand.
     """
-    from orchestrator.core.plan_json import plan_to_json
+    from orchestrator.core.planner.plan_json import plan_to_json
     from orchestrator.edge.discover import targets
     from orchestrator.edge.write import replace_file, write
 
@@ -156,7 +156,7 @@ def install(plan: Plan, paths: StackPaths, *, force: bool = False) -> str:
 
 def digest(plan: Plan) -> str:
     """By which a daemon says what it serves."""
-    from orchestrator.core.plan_json import plan_to_json
+    from orchestrator.core.planner.plan_json import plan_to_json
 
     return hashlib.sha256(plan_to_json(plan).encode()).hexdigest()[:16]
 
@@ -175,7 +175,7 @@ def _read_host(file: Path) -> tuple[Host, Mapping[str, Weights]]:
 
 def _with_flags(host: Host) -> Host:
     """Flags that the file leaves out, from the captured list of that very version, if there is one."""
-    from orchestrator.edge.flags import captured
+    from orchestrator.edge.host.flags import captured
 
     engines = {}
     for name, engine in host.engines.items():
@@ -185,7 +185,7 @@ def _with_flags(host: Host) -> Host:
 
 
 def _detect(loaded: Loaded) -> Host:
-    from orchestrator.edge.detect import detect
+    from orchestrator.edge.host.detect import detect
 
     with_flags = [model for model in loaded.stack.models.values() if model.serve.extra_args]
     asked = {backend for model in with_flags for _, backend, _ in model.ordered_sources()}
@@ -193,7 +193,7 @@ def _detect(loaded: Loaded) -> Host:
 
 
 def _inspect(loaded: Loaded, *, missing_ok: bool = False) -> Mapping[str, Weights]:
-    from orchestrator.edge.inspect import inspect
+    from orchestrator.edge.modelfiles.inspect import inspect
     from orchestrator.errors import PlanError
 
     try:

@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests import components, homes
 from tests.fake_stack import FakeStack
 
+# a busy machine is no finding
+settings.register_profile("stack", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("stack")
 REQUIRED = frozenset(filter(None, os.environ.get("STACK_TEST_REQUIRE", "").split(",")))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from orchestrator.core.host import Apple, Engine, Host
 from orchestrator.core.plan import Plan
-from orchestrator.core.planning import plan
+from orchestrator.core.planner.planning import plan
 from orchestrator.core.spec import Stack
 from orchestrator.core.weights import KvGroup, Weights
 from orchestrator.edge.discover import backends

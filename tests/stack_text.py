@@ -6,7 +6,7 @@ import re
 from textwrap import dedent
 
 from orchestrator.core.spec import Stack
-from orchestrator.edge.load import parse
+from orchestrator.edge.stackfile.load import parse
 from orchestrator.errors import Problem, SpecError
 
 MODEL = "models: {a: {sources: {mlx-lm: {path: ./a}}}}"

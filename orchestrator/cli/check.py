@@ -23,7 +23,7 @@ def check(
 ) -> None:
     """Check stack.yaml itself: no host, no network. Exit 3 if something is wrong."""
     from orchestrator.cli.show import render_places
-    from orchestrator.edge.load import load, warnings
+    from orchestrator.edge.stackfile.load import load, warnings
     from orchestrator.errors import SpecError
 
     chosen = path or file

@@ -8,8 +8,8 @@ from pathlib import Path
 
 def generated() -> dict[str, str]:
     """File name in docs/ -> its text."""
-    from orchestrator.core.docs import docs
-    from orchestrator.core.schema import schema_text
+    from orchestrator.core.stackfile.docs import docs
+    from orchestrator.core.stackfile.schema import schema_text
 
     return {"stack-yaml.md": docs(), "stack.schema.json": schema_text()}
 

@@ -37,9 +37,9 @@ def engine_list(
 ) -> None:
     """Every engine that stack knows: where it is, or what to type to get it."""
     from orchestrator.core.engines import PROGRAMS
-    from orchestrator.edge.detect import detect
-    from orchestrator.edge.host_file import read_host
-    from orchestrator.edge.load import load
+    from orchestrator.edge.host.detect import detect
+    from orchestrator.edge.host.host_file import read_host
+    from orchestrator.edge.stackfile.load import load
 
     stack = load(file).stack if file.exists() else None
     host = read_host(host_file)[0] if host_file else detect(stack.backends if stack else None)

@@ -33,10 +33,10 @@ def host(
 
 
 def _found(file: Path, host_file: Path | None, weights: bool) -> tuple[Host, Mapping[str, Weights] | None]:
-    from orchestrator.edge.detect import detect
-    from orchestrator.edge.host_file import read_host
-    from orchestrator.edge.inspect import inspect
-    from orchestrator.edge.load import load
+    from orchestrator.edge.host.detect import detect
+    from orchestrator.edge.host.host_file import read_host
+    from orchestrator.edge.modelfiles.inspect import inspect
+    from orchestrator.edge.stackfile.load import load
 
     if host_file:
         found, known = read_host(host_file)

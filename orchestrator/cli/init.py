@@ -23,7 +23,7 @@ def init(
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
 ) -> None:
     """Write a commented stack.yaml for this machine."""
-    from orchestrator.core.starter import backends, starter, starter_text
+    from orchestrator.core.stackfile.starter import backends, starter, starter_text
     from orchestrator.errors import UsageError
 
     host = _host(host_file)
@@ -47,7 +47,7 @@ def init(
 
 def _host(file: Path | None) -> Host:
     from orchestrator.core.host_json import host_from_json
-    from orchestrator.edge.detect import detect
+    from orchestrator.edge.host.detect import detect
     from orchestrator.errors import PlanError
 
     if file is None:

@@ -42,7 +42,7 @@ def logs(
 
 
 def _path(paths: object, model: str | None) -> Path:
-    from orchestrator.core.plan_json import plan_from_json
+    from orchestrator.core.planner.plan_json import plan_from_json
     from orchestrator.edge.paths import StackPaths
     from orchestrator.edge.run import logs as files
 

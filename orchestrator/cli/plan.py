@@ -29,7 +29,7 @@ def plan(
     if diff:
         _print_diff(made, as_json)
     elif as_json:
-        from orchestrator.core.plan_json import plan_to_json
+        from orchestrator.core.planner.plan_json import plan_to_json
 
         sys.stdout.write(plan_to_json(made))
     else:

@@ -96,7 +96,7 @@ def _direct(
     import asyncio
     from dataclasses import asdict
 
-    from orchestrator.edge import probe as probing
+    from orchestrator.edge.probe import runner as probing
     from orchestrator.errors import UsageError
 
     if weights is not None and not (weights / probing.PARAMETERS_FILE).is_file():
@@ -115,7 +115,7 @@ def _direct(
 
 def _by_daemon(file: Path, name: str, tier: TierName, seed: int | None, report: Report) -> dict[str, Any]:
     from orchestrator import pipeline
-    from orchestrator.edge import control
+    from orchestrator.edge.control import client as control
     from orchestrator.edge.paths import StackPaths
     from orchestrator.errors import EngineError
 

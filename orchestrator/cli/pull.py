@@ -19,11 +19,11 @@ def pull(
     update: Annotated[bool, typer.Option("--update", help="Look for newer commits of branches and tags.")] = False,
 ) -> None:
     """Download the weights that this machine needs, from the source that `stack plan` chooses."""
-    from orchestrator.edge.detect import detect
-    from orchestrator.edge.host_file import read_host
-    from orchestrator.edge.load import load
-    from orchestrator.edge.pull import pull as run
-    from orchestrator.edge.wanted import wanted
+    from orchestrator.edge.host.detect import detect
+    from orchestrator.edge.host.host_file import read_host
+    from orchestrator.edge.hub.pull import pull as run
+    from orchestrator.edge.hub.wanted import wanted
+    from orchestrator.edge.stackfile.load import load
 
     stack = load(file).stack
     host = read_host(host_file)[0] if host_file else detect(stack.backends)

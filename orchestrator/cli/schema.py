@@ -12,6 +12,6 @@ def schema(
     file: FileOption = Path("stack.yaml"), as_json: JsonOption = False, host_file: UnusedHostOption = None
 ) -> None:
     """Print the JSON Schema of stack.yaml, for editors."""
-    from orchestrator.core.schema import schema_text
+    from orchestrator.core.stackfile.schema import schema_text
 
     sys.stdout.write(schema_text())

@@ -12,7 +12,7 @@ def status(
 ) -> None:
     """What runs now: each model, its engine and whether its tools are proven."""
     from orchestrator import pipeline
-    from orchestrator.edge import control
+    from orchestrator.edge.control import client as control
     from orchestrator.edge.paths import StackPaths
 
     paths = StackPaths(pipeline.name_of(file))
@@ -27,7 +27,7 @@ def status(
 
 
 def _down(paths: Any, file: Path) -> dict[str, Any]:
-    from orchestrator.core.plan_json import plan_from_json
+    from orchestrator.core.planner.plan_json import plan_from_json
 
     empty: dict[str, Any] = {"endpoint": None, "ready": False, "supervisor": "none", "models": []}
     if not paths.plan.exists():
@@ -52,7 +52,7 @@ def _declared(file: Path) -> str:
     """The endpoint of a stack that was never up."""
     from orchestrator.core.fields import listen_address
     from orchestrator.core.plan import endpoint_url
-    from orchestrator.edge.load import load
+    from orchestrator.edge.stackfile.load import load
 
     return endpoint_url(listen_address(load(file).stack.endpoint.listen[0]))
 

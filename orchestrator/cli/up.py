@@ -55,7 +55,7 @@ def _bring_up(plan: Plan, paths: StackPaths, *, quiet: bool, force: bool) -> tup
     """(whether anything changed, the `done` event's data)."""
     from orchestrator import pipeline
     from orchestrator.cli.watch import View
-    from orchestrator.edge import control
+    from orchestrator.edge.control import client as control
     from orchestrator.edge.run import session
     from orchestrator.errors import Interrupted
 
@@ -99,7 +99,7 @@ def _could_serve(plan: Plan, running: dict[str, Any] | None) -> None:
 
 
 def _report(plan: Plan, paths: StackPaths, result: dict[str, Any], *, changed: bool, as_json: bool) -> None:
-    from orchestrator.edge import control
+    from orchestrator.edge.control import client as control
 
     found = control.status(paths) or {}
     code = int(result.get("exit", 5))

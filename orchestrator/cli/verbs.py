@@ -44,7 +44,7 @@ def restart(
 def _verb(verb: str, model: str, file: Path, as_json: bool) -> None:
     from orchestrator import pipeline
     from orchestrator.cli.progress import waiting
-    from orchestrator.edge import control
+    from orchestrator.edge.control import client as control
     from orchestrator.edge.paths import StackPaths
 
     paths = StackPaths(pipeline.name_of(file))

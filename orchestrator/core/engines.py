@@ -1,4 +1,4 @@
-"""What each backend's engine is called on disk, and how it is had. Data; found on a host by edge/detect."""
+"""What each backend's engine is called on disk, and how it is had. Data; found on a host by edge/host/detect."""
 
 from __future__ import annotations
 

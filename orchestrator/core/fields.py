@@ -1,6 +1,6 @@
 """The scalars of stack.yaml: names, texts, sizes, addresses. A refusal reads well after `models.x.key: `.
 
-Types here say what one value may be; what two values may not be together is in core/checks.py.
+Types here say what one value may be; what two values may not be together is in core/stackfile/checks.py.
 """
 
 from __future__ import annotations

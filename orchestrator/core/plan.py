@@ -1,4 +1,4 @@
-"""The plan: what will run on this host, each decision with its reason. Types here; `plan()` in core/planning.py."""
+"""The plan: what will run on this host, each decision with its reason. `plan()` itself: core/planner/planning.py."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The shape of stack.yaml. Pure: `edge/load.py` reads the file, turns errors into places and lines.
+"""The shape of stack.yaml. Pure: `edge/stackfile/load.py` reads the file, turns errors into places and lines.
 
 Unknown keys are errors, `x-*` keys are allowed everywhere. None means "automatic": the plan decides and says why.
-What two keys may not say together is in core/checks.py; both belong to a valid stack.yaml.
+What two keys may not say together is in core/stackfile/checks.py; both belong to a valid stack.yaml.
 """
 
 from __future__ import annotations

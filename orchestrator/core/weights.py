@@ -1,4 +1,4 @@
-"""What is known of a model's weights without loading them. Sizes in bytes; read by core/config_shapes, core/gguf."""
+"""What is known of a model's weights without loading them. Sizes in bytes; read by core/modelfiles/."""
 
 from __future__ import annotations
 

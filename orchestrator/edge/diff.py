@@ -1,12 +1,12 @@
-"""`stack plan --diff`: the plan that was written last, and what the daemon says, read for core/changes."""
+"""`stack plan --diff`: the plan that was written last, and what the daemon says, read for core/planner/changes."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from orchestrator.core.changes import Change, changes
-from orchestrator.core.plan_json import plan_from_json
-from orchestrator.edge import control
+from orchestrator.core.planner.changes import Change, changes
+from orchestrator.core.planner.plan_json import plan_from_json
+from orchestrator.edge.control import client as control
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import Plan

@@ -22,7 +22,8 @@ from pathlib import Path
 
 from orchestrator.core.engines import PROGRAMS, pinned
 from orchestrator.core.host import Engine, System
-from orchestrator.edge import flags, paths
+from orchestrator.edge import paths
+from orchestrator.edge.host import flags
 from orchestrator.errors import EngineError, UsageError
 
 MARKER = ".complete"

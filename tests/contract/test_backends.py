@@ -14,7 +14,7 @@ from orchestrator.core.launch import Attach, Launch, Process
 from orchestrator.core.plan import Plan
 from orchestrator.core.spec import BACKENDS
 from orchestrator.edge.discover import backends
-from orchestrator.edge.flags import captured
+from orchestrator.edge.host.flags import captured
 from orchestrator.errors import PlanError
 from tests.planned import ENGINES, MIB, linux, mac, planned, stack
 

@@ -14,7 +14,7 @@ import openai
 import psutil
 import pytest
 
-from orchestrator.core.sse import Parser
+from orchestrator.core.wire.sse import Parser
 from tests.gateways import CHAT, NATIVE, Answered, Running, ask, eventually, running, upstream
 
 POST = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\n"

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from orchestrator.core.dialogue.findings import Verdict
-from orchestrator.edge import probe as probing
+from orchestrator.edge.probe import runner as probing
 from tests.homes import Home
 
 START_S = 120.0

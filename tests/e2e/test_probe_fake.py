@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.dialogue.setup import Parameters
-from orchestrator.edge import probe as probing
+from orchestrator.edge.probe import runner as probing
 from orchestrator.errors import EngineError, UsageError
 from tests.components import REPOSITORY
 

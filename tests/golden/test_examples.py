@@ -9,9 +9,9 @@ import yaml
 
 from orchestrator import pipeline
 from orchestrator.cli.plan_view import lines
-from orchestrator.core.notyet import not_yet
 from orchestrator.core.plan import Plan
-from orchestrator.core.plan_json import plan_from_json, plan_to_json
+from orchestrator.core.planner.plan_json import plan_from_json, plan_to_json
+from orchestrator.core.stackfile.notyet import not_yet
 from orchestrator.core.swap_config import Config
 from orchestrator.edge.discover import targets
 from tests import goldens

@@ -21,7 +21,7 @@ def test_the_page_is_fresh(name: str) -> None:
 
 
 def test_every_key_of_the_shape_is_on_the_page() -> None:
-    from orchestrator.core.schema import schema
+    from orchestrator.core.stackfile.schema import schema
 
     page = generated()["stack-yaml.md"]
     for shape in (schema(), *schema()["$defs"].values()):

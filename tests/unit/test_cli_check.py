@@ -14,9 +14,9 @@ import pytest
 from orchestrator.cli.main import run
 from orchestrator.cli.show import render_problems
 from orchestrator.core.host import Apple, Engine, Gpu, Host
-from orchestrator.core.notyet import not_yet
-from orchestrator.core.starter import backends, starter, starter_text
-from orchestrator.edge.load import parse
+from orchestrator.core.stackfile.notyet import not_yet
+from orchestrator.core.stackfile.starter import backends, starter, starter_text
+from orchestrator.edge.stackfile.load import parse
 from orchestrator.errors import EngineError, PlanError, Problem
 
 ROOT = Path(__file__).parents[2]

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core.config_shapes import config_shape
+from orchestrator.core.modelfiles.config_shapes import config_shape
 from orchestrator.core.weights import KvGroup
 
 QWEN3_CODER = {

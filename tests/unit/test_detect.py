@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.spec import BackendSettings, EngineChoice
-from orchestrator.edge.detect import detect
+from orchestrator.edge.host.detect import detect
 
 Put = Callable[[str, str], Path]
 

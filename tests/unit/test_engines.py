@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from orchestrator.core.engines import PROGRAMS, parse_help, parse_version, pinned
 from orchestrator.core.host import Engine
 from orchestrator.core.spec import BACKENDS
-from orchestrator.edge import engines, flags
+from orchestrator.edge import engines
+from orchestrator.edge.host import flags
 
 CAPTURED = Path(__file__).parent / "captured"
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orchestrator.core.launch import Attach, Launch, Ready, Serving
-from orchestrator.core.sse import Parser
+from orchestrator.core.wire.sse import Parser
 from orchestrator.edge.gateway.answer import Refusal
 from orchestrator.edge.gateway.gateway import Gateway
 from orchestrator.edge.gateway.limits import Limits

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core.gguf import BLOCKS, BadGguf, Gguf, Skipped, parse_gguf
-from orchestrator.edge.folder import parts
+from orchestrator.core.modelfiles.gguf import BLOCKS, BadGguf, Gguf, Skipped, parse_gguf
+from orchestrator.edge.modelfiles.folder import parts
 from tests.weights_files import F32, Q8_0, gguf, text
 
 META = {"general.architecture": "qwen3", "qwen3.block_count": 2, "a.flag": True, "a.list": [1, 2, 3], "a.rope": 0.5}

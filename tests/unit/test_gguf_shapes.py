@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core.gguf_shapes import gguf_shape
+from orchestrator.core.modelfiles.gguf_shapes import gguf_shape
 from orchestrator.core.weights import KvGroup
 
 

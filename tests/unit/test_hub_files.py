@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.core.hub_files import folder_files, proper, split_parts
+from orchestrator.core.modelfiles.hub_files import folder_files, proper, split_parts
 
 MISTRAL = [
     ".gitattributes",

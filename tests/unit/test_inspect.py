@@ -12,7 +12,7 @@ import pytest
 
 from orchestrator.core.spec import Stack
 from orchestrator.core.weights import KvGroup, Weights
-from orchestrator.edge.inspect import inspect
+from orchestrator.edge.modelfiles.inspect import inspect
 from orchestrator.errors import PlanError
 from tests.weights_files import CONFIG, F32, gguf, model_folder
 

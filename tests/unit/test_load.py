@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from orchestrator.core.notyet import not_yet
-from orchestrator.edge.load import default_name, load, placed, warnings
+from orchestrator.core.stackfile.notyet import not_yet
+from orchestrator.edge.stackfile.load import default_name, load, placed, warnings
 from orchestrator.errors import Problem, SpecError
 
 GOOD = """\

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.core.reading import MOST
-from orchestrator.edge.yaml_nodes import MAX_DEPTH, MAX_NODES
-from orchestrator.edge.yaml_source import YamlSource
+from orchestrator.core.stackfile.reading import MOST
+from orchestrator.edge.stackfile.yaml_nodes import MAX_DEPTH, MAX_NODES
+from orchestrator.edge.stackfile.yaml_source import YamlSource
 from orchestrator.errors import Problem
 from tests.stack_text import MODEL, model, problems, read, source
 

@@ -10,7 +10,7 @@ import pytest
 
 from orchestrator import pipeline
 from orchestrator.core.host_json import host_to_json
-from orchestrator.core.plan_json import plan_from_json
+from orchestrator.core.planner.plan_json import plan_from_json
 from orchestrator.edge.discover import targets
 from orchestrator.edge.paths import StackPaths
 from orchestrator.errors import Drift, PlanError, SpecError

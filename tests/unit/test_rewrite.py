@@ -1,4 +1,4 @@
-"""core/scanner.py and core/rewrite.py: agree with json.loads on any body, however it is cut."""
+"""core/wire/scanner.py and core/wire/rewrite.py: agree with json.loads on any body, however it is cut."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core.rewrite import find, replace
-from orchestrator.core.scanner import MAX_DEPTH, Found, NotJson, Scanner
+from orchestrator.core.wire.rewrite import find, replace
+from orchestrator.core.wire.scanner import MAX_DEPTH, Found, NotJson, Scanner
 
 KEYS = st.one_of(
     st.sampled_from(["model", "tools", "messages", 'mod"el', "models", "\\model", "é"]), st.text(max_size=8)

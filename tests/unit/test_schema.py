@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from orchestrator.core.schema import schema
-from orchestrator.edge.yaml_source import YamlSource
+from orchestrator.core.stackfile.schema import schema
+from orchestrator.edge.stackfile.yaml_source import YamlSource
 from tests.stack_text import model, whole
 
 ROOT = Path(__file__).parents[2]

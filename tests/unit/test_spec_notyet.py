@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.core.notyet import not_yet, not_yet_words
+from orchestrator.core.stackfile.notyet import not_yet, not_yet_words
 from tests.stack_text import model, read, source
 
 

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.spec import BACKENDS, Stack
-from orchestrator.edge.dump import dump
-from orchestrator.edge.load import parse
-from orchestrator.edge.yaml_nodes import BadYaml
-from orchestrator.edge.yaml_source import YamlSource
+from orchestrator.edge.stackfile.dump import dump
+from orchestrator.edge.stackfile.load import parse
+from orchestrator.edge.stackfile.yaml_nodes import BadYaml
+from orchestrator.edge.stackfile.yaml_source import YamlSource
 
 Strategy = st.SearchStrategy[Any]
 

@@ -1,4 +1,4 @@
-"""core/sse.py: the same events however the bytes are cut."""
+"""core/wire/sse.py: the same events however the bytes are cut."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core.sse import EventTooLong, Parser, Sse
+from orchestrator.core.wire.sse import EventTooLong, Parser, Sse
 
 
 def parse(raw: bytes, cuts: list[int] | None = None) -> list[Sse]:

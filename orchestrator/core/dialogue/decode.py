@@ -8,7 +8,7 @@ from typing import Any
 from orchestrator.core.dialogue.assemble import Assembly
 from orchestrator.core.dialogue.codes import Code
 from orchestrator.core.dialogue.reply import Call, Defect, Reply, Seen
-from orchestrator.core.sse import EventTooLong, Parser
+from orchestrator.core.wire.sse import EventTooLong, Parser
 
 EVENT_LIMIT = 4 << 20
 _ENDINGS = {

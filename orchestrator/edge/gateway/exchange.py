@@ -6,7 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from orchestrator.core.rewrite import replace
+from orchestrator.core.wire.rewrite import replace
 from orchestrator.edge.gateway.answer import Refusal
 from orchestrator.edge.gateway.reply import Reply
 from orchestrator.edge.gateway.request import Request

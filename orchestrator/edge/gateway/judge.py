@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from orchestrator.core.sse import EventTooLong, Parser
+from orchestrator.core.wire.sse import EventTooLong, Parser
 from orchestrator.edge.gateway.answer import Dialect
 from orchestrator.edge.gateway.metrics import Metrics
 from orchestrator.edge.gateway.tally import Tally, whole

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from orchestrator.core.rewrite import find
-from orchestrator.core.scanner import Found, NotJson, Scanner
+from orchestrator.core.wire.rewrite import find
+from orchestrator.core.wire.scanner import Found, NotJson, Scanner
 from orchestrator.edge.gateway.answer import Answer, Dialect, Refusal
 
 Headers = list[tuple[bytes, bytes]]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from orchestrator.edge import control
+from orchestrator.edge.control import client as control
 from orchestrator.edge.paths import StackPaths
 from orchestrator.edge.run import identity, logs, ports
 from orchestrator.edge.run.embedded import end_strangers

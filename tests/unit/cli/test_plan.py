@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orchestrator.core.host_json import host_to_json
-from orchestrator.core.plan_json import plan_from_json
+from orchestrator.core.planner.plan_json import plan_from_json
 from tests.components import REPOSITORY
 from tests.homes import Cli
 from tests.planned import GIB, linux

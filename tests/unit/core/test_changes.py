@@ -2,8 +2,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from orchestrator.core.changes import changes
 from orchestrator.core.plan import Plan
+from orchestrator.core.planner.changes import changes
 from tests.planned import local, planned, stack
 
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from orchestrator.core.flags import complaints, named
+from orchestrator.core.planner.flags import complaints, named
 
 KNOWN = ("--temp", "--top-p", "-c", "--port")
 OWNED = {"--port": "serve.port"}

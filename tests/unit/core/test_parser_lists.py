@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from orchestrator.core.families import FAMILIES, MLX_LM_INFERS
-from orchestrator.core.parser_lists import PARSERS
+from orchestrator.core.planner.parser_lists import PARSERS
 
 CAPTURED = Path(__file__).parents[1] / "captured"
 

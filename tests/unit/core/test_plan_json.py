@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from orchestrator.core.plan_json import plan_from_json, plan_to_json
+from orchestrator.core.planner.plan_json import plan_from_json, plan_to_json
 from tests.planned import local, mac, planned, stack
 
 

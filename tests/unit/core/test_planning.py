@@ -9,7 +9,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from orchestrator.core.plan import Plan
-from orchestrator.core.plan_json import plan_to_json
+from orchestrator.core.planner.plan_json import plan_to_json
 from orchestrator.errors import PlanError
 from tests.planned import ENGINES, GIB, MIB, SWAP, linux, local, mac, planned, said, stack, weights
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core import ports
+from orchestrator.core.planner import ports
 
 NAMES = st.lists(st.text(min_size=1, max_size=8), unique=True, max_size=40)
 

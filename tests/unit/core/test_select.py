@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from orchestrator.core.host import Engine, Gpu, Host
-from orchestrator.core.select import preference
+from orchestrator.core.planner.select import preference
 from orchestrator.errors import PlanError
 from tests.planned import ENGINES, GIB, SWAP, linux, local, mac, planned, said, stack, weights
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.core import sets
+from orchestrator.core.planner import sets
 
 NEEDS = st.dictionaries(
     st.sampled_from([f"m{i}" for i in range(9)]),

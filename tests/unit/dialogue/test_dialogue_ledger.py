@@ -25,7 +25,7 @@ def words(text: str) -> list[str]:
     return [part for part in text.split("-") if not part.isdigit()]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds, st.integers(3, 60), st.integers(2, 9))
 def test_no_word_is_shared_within_a_result_and_no_string_comes_twice(seed: int, turns: int, every: int) -> None:
     made = walk(seed, turns, rotation(turns, every, EVENTS))
@@ -41,7 +41,7 @@ def test_no_word_is_shared_within_a_result_and_no_string_comes_twice(seed: int, 
     assert len(said) == len(set(said))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(seeds)
 def test_every_call_carries_what_results_said(seed: int) -> None:
     made = walk(seed, 40, rotation(40, 8, EVENTS))

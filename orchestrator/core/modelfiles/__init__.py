@@ -1,0 +1,1 @@
+"""What a model's own files say of it, read from their bytes."""

@@ -1,0 +1,156 @@
+"""One chosen and sized model -> its Launch, with the decisions on the way."""
+
+from __future__ import annotations
+
+from orchestrator.core.backend import Built, Request
+from orchestrator.core.host import Host
+from orchestrator.core.launch import Attach, Launch, Owner, Process, Serving
+from orchestrator.core.planner import flags
+from orchestrator.core.planner.notes import Notes
+from orchestrator.core.planner.select import Chosen
+from orchestrator.core.planner.sizing import Item, Size
+from orchestrator.core.planner.toolpath import Talk, talk
+from orchestrator.core.spec import BackendSettings, Stack
+from orchestrator.core.trouble import path
+from orchestrator.core.units import show_size
+
+LONGEST_ANSWER = 32768
+
+
+def launch(item: Item, size: Size, host: Host, stack: Stack, port: int | None, resident: bool, notes: Notes) -> Launch:
+    """Problems go to `notes`; the launch is then not to be used."""
+    chosen, model = item.chosen, item.chosen.model
+    spoken = talk(chosen)
+    notes.decide(chosen.model_id, "backend", _version(chosen), chosen.reason)
+    notes.decisions.extend(spoken.decisions)
+    notes.warnings.extend(spoken.warnings)
+    notes.problems.extend(spoken.problems)
+    most = _max_tokens(chosen, size, notes)
+    _say_size(item, size, notes)
+    built = chosen.backend.launch(_request(item, size, host, stack, port, spoken, most))
+    _check_flags(chosen, built, notes)
+    notes.warnings.extend(f"{chosen.model_id}: {note}" for note in built.notes)
+    owner: Owner = "external" if isinstance(built.how, Attach) else "supervisor"
+    notes.decide(
+        chosen.model_id, "owner", owner, "attached" if owner == "external" else "no service manager is asked for"
+    )
+    return Launch(
+        model=chosen.model_id,
+        backend=chosen.backend.name,
+        served_name=built.served_name,
+        port=port,
+        how=built.how,
+        ready=built.ready,
+        serving=Serving(
+            context=size.context,
+            concurrency=model.serve.concurrency,
+            queue=model.serve.queue,
+            max_tokens=most,
+            residency="resident" if resident else "on-demand",
+            ttl=model.ttl,
+            preload=model.preload,
+        ),
+        tools=spoken.tools,
+        capabilities=spoken.capabilities,
+        native=built.native,
+        env=built.env,
+        secret_names=built.secret_names,
+        memory=(size.reservation,) if size.reservation else (),
+        owner=owner,
+        weights=_weights(chosen),
+        weights_digest=chosen.weights.digest if chosen.weights else "",
+        engine_version=chosen.engine.version if chosen.engine else "",
+        source=chosen.where,
+    )
+
+
+def _request(
+    item: Item, size: Size, host: Host, stack: Stack, port: int | None, spoken: Talk, most: int | None
+) -> Request:
+    chosen = item.chosen
+    return Request(
+        model_id=chosen.model_id,
+        model=chosen.model,
+        source=chosen.source,
+        settings=_settings(stack, chosen.backend.name),
+        host=host,
+        engine=chosen.engine,
+        weights=chosen.weights,
+        tools=spoken.tools,
+        capabilities=spoken.capabilities,
+        port=port,
+        context=size.context,
+        concurrency=chosen.model.serve.concurrency,
+        max_tokens=most,
+        kv_bytes=size.reservation.kv if size.reservation else 0,
+    )
+
+
+def _settings(stack: Stack, backend: str) -> BackendSettings:
+    return next((settings for name, settings in stack.backends.items() if name == backend), BackendSettings())
+
+
+def _version(chosen: Chosen) -> str:
+    version = chosen.engine.version if chosen.engine else ""
+    return f"{chosen.backend.name} {version}".strip()
+
+
+def _weights(chosen: Chosen) -> str:
+    """Where the weights are, or what they will be pulled from."""
+    if chosen.weights and chosen.weights.path:
+        return chosen.weights.path
+    source = chosen.source
+    return source.path or source.url or "/".join(part for part in (source.repo, source.file) if part)
+
+
+def _max_tokens(chosen: Chosen, size: Size, notes: Notes) -> int | None:
+    """An engine that takes `max_tokens` as a start flag always gets one: its own default may be far too small."""
+    declared = chosen.model.serve.max_tokens
+    if declared is not None:
+        notes.decide(chosen.model_id, "max_tokens", declared, "serve.max_tokens")
+        return declared
+    if "--max-tokens" not in chosen.backend.owned_flags:
+        return None
+    most = min(LONGEST_ANSWER, max(1, size.context // 2))
+    notes.decide(chosen.model_id, "max_tokens", most, f"half of the context, at most {LONGEST_ANSWER}")
+    return most
+
+
+def _say_size(item: Item, size: Size, notes: Notes) -> None:
+    model = item.chosen.model_id
+    if size.context:
+        notes.decide(model, "context", size.context, size.reason)
+    made_for = item.chosen.weights.context if item.chosen.weights else 0
+    if made_for and size.context > made_for:
+        notes.warnings.append(
+            f"{model}: a context of {size.context} is longer than the {made_for} the model was made for"
+        )
+    if (shared := item.chosen.model.memory.kv) is not None and (needed := item.full_kv(size.context)) > shared:
+        words = f"memory.kv is {show_size(shared)}, full contexts for all requests would take {show_size(needed)}"
+        notes.warnings.append(f"{model}: {words}")
+    known = item.chosen.weights
+    if known and not known.kv and not known.state and shared is None and not item.external:
+        notes.warnings.append(f"{model}: the size of its KV cache is not known and not planned: declare memory.kv")
+    if size.reservation:
+        value = "not known yet" if item.unknown else show_size(size.total)
+        notes.decide(model, "memory", value, size.reservation.formula)
+    if size.error:
+        at = path(("models", model))
+        notes.problem(at, f"does not fit: {size.error}", f"a smaller context, or --force {model}")
+
+
+def _check_flags(chosen: Chosen, built: Built, notes: Notes) -> None:
+    """The user's flags at their place; ours against an engine that is too old for them."""
+    if not isinstance(built.how, Process) or chosen.engine is None:
+        return
+    known, serve = chosen.engine.flags, chosen.model.serve
+    engine = _version(chosen)
+    for i, text, mend in flags.complaints(serve.extra_args, known, chosen.backend.owned_flags, engine):
+        notes.problem(path(("models", chosen.model_id, "serve", "extra_args", i)), text, mend)
+    if serve.extra_args and not known:
+        notes.warnings.append(f"{chosen.model_id}: extra_args are not checked: the flags of {engine} are not known")
+    theirs = {*serve.extra_args, *serve.unchecked_args}
+    ours = [text for text in built.how.argv[1:] if text not in theirs and text.startswith("--")]
+    missing = sorted({flag for _, flag in flags.named(ours) if known and flag not in known})
+    if missing:
+        notes.problem(chosen.where, f"{engine} ({chosen.engine.bin}) has no {', '.join(missing)}", "update the engine")

@@ -1,0 +1,1 @@
+"""JSON bodies and event streams, read from bytes cut anywhere."""

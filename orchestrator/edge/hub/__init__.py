@@ -1,0 +1,1 @@
+"""Hugging Face's hub and its cache."""

@@ -1,0 +1,1 @@
+"""Weights on this disk, by their headers."""

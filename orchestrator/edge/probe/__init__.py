@@ -1,0 +1,1 @@
+"""The probe against real servers: requests, times, and the verdicts that are kept."""

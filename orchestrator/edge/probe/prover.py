@@ -1,0 +1,150 @@
+"""The daemon's probing: which models, when, on whose lease (DESIGN.md, decisions 6 and 7)."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, replace
+
+from orchestrator.core.backend import Can
+from orchestrator.core.dialogue.ask import Turn
+from orchestrator.core.dialogue.findings import Verdict
+from orchestrator.core.launch import Launch
+from orchestrator.core.plan import Plan
+from orchestrator.edge.probe.verdicts import Verdicts
+from orchestrator.edge.run.api import EngineDown, Event, QueueFull, Supervisor
+from orchestrator.errors import StackError
+
+
+class Prover:
+    """Probes one model at a time. `settled` is set once every model in scope is proven or cannot be."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        supervisor: Supervisor,
+        verdicts: Verdicts,
+        emit: Callable[[Event], None],
+        can: Callable[[Launch], Can | None],
+        key: str | None = None,
+    ) -> None:
+        self._plan = plan
+        self._supervisor = supervisor
+        self._verdicts = verdicts
+        self._emit = emit
+        self._can = can
+        self._key = key
+        self._one = asyncio.Lock()
+        self.settled = asyncio.Event()
+        self.warnings: list[str] = []
+        self.failed: dict[str, EngineDown] = {}
+        self.crooked = False
+        """The gateway spoilt a call that the engine had made well."""
+
+    @property
+    def scope(self) -> tuple[Launch, ...]:
+        """The models that `up` proves: residents and the default role's, or all of ours."""
+        every = self._plan.stack.probe.scope == "all"
+        ours = [launch for launch in self._plan.launches if launch.owner != "external"]
+        return tuple(x for x in ours if every or x.serving.residency == "resident" or x.model == self._plan.default)
+
+    async def settle(self) -> None:
+        """Loads and proves the models in scope, one after another, then says so."""
+        self.warnings.clear()
+        self.failed.clear()
+        self.crooked = False
+        try:
+            for launch in self.scope:
+                await self._settle(launch)
+        except Exception as error:
+            traceback.print_exc()  # into the daemon's log; watchers must not wait for ever
+            self._emit(Event("done", text=repr(error), data={"exit": 1, "warnings": [f"a bug of ours: {error!r}"]}))
+            return
+        self.settled.set()
+        self._emit(Event("done", data={"exit": self.exit_code, "warnings": list(self.warnings)}))
+
+    async def _settle(self, launch: Launch) -> None:
+        try:
+            await self._supervisor.load(launch.model)
+            tier = self._plan.stack.probe.on_up
+            if "tools" not in launch.capabilities or tier == "none":
+                return
+            verdict = self._verdicts.get(launch)
+            if verdict is not None:
+                self._tell(launch, verdict, cached=True)
+            else:
+                verdict = await self.probe(launch.model, tier, budget=self._plan.stack.probe.budget)
+            if verdict.verdict != "fail":
+                await self._control(launch)
+            elif self._plan.stack.probe.tools == "warn":
+                self.warnings.append(f"the tool path of {launch.model} does not hold: {self._verdicts.finding(launch)}")
+            if verdict.verdict == "degraded":
+                bad = "; ".join(f"{f.code}: {f.text}" for f in verdict.findings if f.severity == "D")
+                self.warnings.append(f"the tool path of {launch.model} is degraded: {bad}")
+        except EngineDown as error:
+            self.failed[launch.model] = error
+            self.warnings.append(error.text if launch.model in error.text else f"{launch.model}: {error.text}")
+        except (QueueFull, StackError) as error:
+            self.warnings.append(f"{launch.model} is untested: {error}")
+        except TimeoutError:
+            budget = self._plan.stack.probe.budget
+            text = f"{launch.model} is untested: the probe took longer than probe.budget ({budget} s)"
+            self.warnings.append(text)
+            self._emit(Event("verdict", launch.model, text, {"verdict": "untested"}))
+
+    async def _control(self, launch: Launch) -> None:
+        """One turn through the gateway, for what only it could spoil (DESIGN.md, decision 6)."""
+        from orchestrator.edge.probe.runner import control_turn
+
+        findings = [f for f in await control_turn(self._plan.endpoint, launch.model, self._key) if f.severity == "F"]
+        self.crooked |= bool(findings)
+        for finding in findings:
+            text = f"through the gateway: {finding.code}: {finding.text}"
+            self.warnings.append(text)
+            self._emit(Event("log", launch.model, text))
+
+    async def probe(self, model: str, tier: str, *, seed: int | None = None, budget: float | None = None) -> Verdict:
+        """One probe on a lease, straight to the engine. Raises EngineDown, QueueFull, TimeoutError past the budget."""
+        from orchestrator.edge.probe import runner as probing
+
+        launch = self._plan.launch(model)
+        async with self._one:
+            await self._supervisor.acquire(model)
+            try:
+                upstream = self._supervisor.direct(model)
+                target = probing.target_of(launch, upstream, self._can(launch))
+
+                def on_turn(turn: Turn) -> None:
+                    self._emit(Event("turn", model, "", asdict(turn)))
+
+                verdict = await probing.probe(
+                    target,
+                    tier,
+                    seed=seed,
+                    parameters=probing.parameters_of(launch),
+                    on_turn=on_turn,
+                    deadline=budget,
+                )
+            finally:
+                self._supervisor.release(model)
+        verdict = replace(verdict, model=model)
+        self._verdicts.put(launch, verdict)
+        self._tell(launch, verdict, cached=False)
+        return verdict
+
+    def _tell(self, launch: Launch, verdict: Verdict, *, cached: bool) -> None:
+        data: dict[str, object] = {"verdict": verdict.verdict, "cached": cached}
+        data |= {"turns": verdict.turns, "clean": verdict.clean_turns, "skipped": list(verdict.skipped)}
+        data |= {"findings": [f"{f.code} ({f.culprit}): {f.text}" for f in verdict.findings if f.severity != "N"]}
+        self._emit(Event("verdict", launch.model, "", data))
+
+    @property
+    def exit_code(self) -> int:
+        """What `up` exits with: 5 an engine failed, 6 a required tool path failed, 0 otherwise."""
+        if self.failed:
+            return 5
+        if self.crooked:
+            return 6
+        required = self._plan.stack.probe.tools == "required"
+        return 6 if required and any(self._verdicts.mark(launch) == "failed" for launch in self.scope) else 0

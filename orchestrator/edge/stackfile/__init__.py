@@ -1,0 +1,1 @@
+"""stack.yaml on disk: its text, its places and its secrets kept out of sight."""
