@@ -38,6 +38,30 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Episode:
+    """One walk over the ledger. arm: free_run (the model's own history), golden (ours) or raw (ours, past the server's
+    parser); turns: those asked; failed: 1-based turn of the first F or D, None = clean as far as it went; code: of it.
+    """
+
+    arm: str
+    seed: int
+    turns: int
+    failed: int | None = None
+    code: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """A streamed turn: prompt_tokens of all; new_tokens: those that the turn before did not have; first: seconds to
+    the first token of any kind."""
+
+    turn: int
+    prompt_tokens: int
+    new_tokens: int
+    first: float
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """turns: tool turns of the free run; clean_turns: those without an F or D finding; first_failure: 1-based."""
 
@@ -52,3 +76,5 @@ class Verdict:
     bound: str = ""
     skipped: tuple[str, ...] = ()
     transcript: tuple[dict[str, Any], ...] = ()
+    episodes: tuple[Episode, ...] = ()
+    pace: tuple[Pace, ...] = ()
