@@ -17,8 +17,7 @@ from orchestrator.core.dialogue.wording import WORDS
 
 TEMPLATE = "chat_template.jinja"
 PROBE = {
-    "events": ["retry"],
-    "skip": ["fidelity"],
+    "events": ["pair", "retry"],
     "every": 8,
     "turns": 40,
     "max_tokens": 400,
