@@ -20,12 +20,25 @@ def check(
     file: FileOption = Path("stack.yaml"),
     as_json: JsonOption = False,
     host_file: UnusedHostOption = None,
+    template: Annotated[
+        Path | None,
+        typer.Option(
+            "--template",
+            metavar="FILE",
+            help="Instead: which parser each backend needs for this chat template (Jinja, a model's folder, a GGUF).",
+        ),
+    ] = None,
 ) -> None:
-    """Check stack.yaml itself: no host, no network. Exit 3 if something is wrong."""
+    """Check stack.yaml itself, and the chat templates of local weights: no host, no network. Exit 3 if wrong."""
     from orchestrator.cli.show import render_places
     from orchestrator.edge.stackfile.load import load, warnings
     from orchestrator.errors import SpecError
 
+    if template is not None:
+        from orchestrator.cli.check_template import show
+
+        show(template, as_json)
+        return
     chosen = path or file
     try:
         loaded = load(chosen)
@@ -34,7 +47,9 @@ def check(
             raise
         _print_json(problems=error.problems)
         raise typer.Exit(error.exit_code) from None
-    found = warnings(loaded)
+    from orchestrator.edge.modelfiles.check_templates import check_templates
+
+    found = (*warnings(loaded), *check_templates(loaded))
     if as_json:
         _print_json(warnings=found)
         return

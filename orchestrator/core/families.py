@@ -94,7 +94,7 @@ FAMILIES: tuple[Family, ...] = (
         markers=("<seed:tool_call>",),
         model_types=("seed_oss",),
         names=r"seed-oss",
-        tool=_parsers("seed_oss", "", "seed_oss"),
+        tool=_parsers("seed_oss", "qwen3_xml", "seed_oss"),
         reasoning=_parsers("seed_oss"),
     ),
     Family(
@@ -136,7 +136,7 @@ FAMILIES: tuple[Family, ...] = (
         "<tool_call>",
         model_types=("granitemoehybrid", "granitehybrid"),
         names=r"granite-?4",
-        tool=_parsers("granite4", "granite", "hermes", "json_tools"),
+        tool=_parsers("granite4", "hermes", "hermes", "json_tools"),
     ),
     Family(
         "granite-3",

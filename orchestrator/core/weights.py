@@ -26,6 +26,7 @@ class Weights:
 
     size: bytes of the tensors; kv: cache shape per request; state: bytes per request that do not grow with tokens;
     context: the longest that the model was made for; template: the chat template's text, "" if it has none;
+    call: the known call as the template writes it (core/toolformat), "" if it leaves calls out or was not rendered;
     digest: a hash of headers and sizes that changes when the weights do; origin: the file that this was read from.
     """
 
@@ -39,6 +40,7 @@ class Weights:
     quantization: str = ""
     digest: str = ""
     origin: str = ""
+    call: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from orchestrator.core.spec import Stack
 from orchestrator.core.weights import KvGroup, Weights
 from orchestrator.edge.modelfiles.inspect import inspect
 from orchestrator.errors import PlanError
+from tests.tool_templates import TEMPLATES
 from tests.weights_files import CONFIG, F32, gguf, model_folder
 
 META = {
@@ -124,6 +125,10 @@ def test_a_template_of_the_users_own(tmp_path: Path) -> None:
     found = one(path=str(folder), chat_template=str(tmp_path / "t.jinja"))
     assert found.template == "mine"
     assert found.digest != one(path=str(folder)).digest
+    (tmp_path / "t.jinja").write_text("{{ bos_token }}" + TEMPLATES["hermes"])
+    assert one(path=str(folder), chat_template=str(tmp_path / "t.jinja")).call.startswith("<tool_call>")
+    (tmp_path / "t.jinja").write_text("{% broken")
+    assert one(path=str(folder), chat_template=str(tmp_path / "t.jinja")).call == ""
     where, text = broken(path=str(folder), chat_template="/no/t.jinja")
     assert (where, text) == ("models.tiny.sources.mlx-lm.chat_template", "/no/t.jinja: No such file or directory")
 

@@ -11,6 +11,9 @@ from orchestrator.core.launch import Capability, ToolPath
 from orchestrator.core.plan import Decision
 from orchestrator.core.planner.parser_lists import PARSERS
 from orchestrator.core.planner.select import Chosen
+from orchestrator.core.toolformat.formats import find
+from orchestrator.core.toolformat.mismatch import Served, mismatches
+from orchestrator.core.toolformat.seen import Seen
 from orchestrator.core.trouble import path
 from orchestrator.errors import Problem
 
@@ -130,6 +133,7 @@ def _warnings(chosen: Chosen, found: Talk) -> Iterator[str]:
     backend, tools, model = chosen.backend.name, found.tools, chosen.model_id
     if chosen.weights and tools.tool_parser in families.NO_NATIVE_HISTORY.get(backend, ()):
         yield f"{model}: {backend}'s parser {tools.tool_parser} keeps past calls as plain text, which invites drift"
+    yield from _unread(chosen, found)
     template = chosen.weights.template if chosen.weights else ""
     if tools.reasoning_parser and template and not families.thinks(template):
         yield (
@@ -138,3 +142,15 @@ def _warnings(chosen: Chosen, found: Talk) -> Iterator[str]:
         )
     if not template and chosen.weights is not None and "chat" in found.capabilities:
         yield f"{model}: the weights have no chat template; the engine falls back to one of its own, or refuses chat"
+
+
+def _unread(chosen: Chosen, found: Talk) -> Iterator[str]:
+    """What the template writes when it is rendered, where the parser chosen by its markers does not read it."""
+    weights, source = chosen.weights, chosen.source
+    if weights is None or not weights.call or (chosen.backend.name == "mlx-lm" and not found.tools.tool_parser):
+        return
+    name = source.repo or (source.path or "").rpartition("/")[2]
+    key = chosen.where.rpartition(".")[2]
+    served = Served(chosen.model_id, chosen.model, key, chosen.backend.name, weights.template, weights.model_type, name)
+    for problem in mismatches(served, Seen(True, weights.call, find(weights.call))):
+        yield f"{chosen.model_id}: {problem.text}: {problem.mend}"

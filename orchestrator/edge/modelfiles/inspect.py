@@ -16,7 +16,7 @@ from orchestrator.edge.hub import cache as hub
 from orchestrator.edge.hub.cache import is_path
 from orchestrator.edge.modelfiles.bad_weights import BadWeights, MissingFile
 from orchestrator.edge.modelfiles.folder import has_tokenizer
-from orchestrator.edge.modelfiles.read_weights import read_folder, read_gguf_model
+from orchestrator.edge.modelfiles.read_weights import call_of, read_folder, read_gguf_model
 from orchestrator.errors import PlanError, Problem
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _with_template(weights: Weights, source: Source) -> Weights:
     except OSError as error:
         raise Broken("chat_template", f"{file}: {error.strerror}") from error
     digest = hashlib.sha256((weights.digest + text).encode()).hexdigest()
-    return replace(weights, template=text, digest=digest)
+    return replace(weights, template=text, digest=digest, call=call_of(file, Path(weights.path)))
 
 
 def _mend(source: Source) -> str:

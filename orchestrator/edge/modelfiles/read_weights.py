@@ -13,7 +13,7 @@ from orchestrator.core.weights import Weights
 from orchestrator.edge import keep
 from orchestrator.edge.modelfiles import folder as folders
 
-FORMAT = 1
+FORMAT = 2
 """Raise it when what is read from the same files changes."""
 
 _READ = ("config.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json", folders.INDEX)
@@ -71,6 +71,7 @@ def _folder(path: Path) -> Weights:
         quantization=shape.quantization,
         digest=digest.hexdigest(),
         origin=str(config),
+        call=call_of(path),
     )
 
 
@@ -83,4 +84,22 @@ def _gguf(path: Path) -> Weights:
     names = ("tokenizer.chat_template.tool_use", "tokenizer.chat_template")
     template = next((text for name in names if isinstance(text := found.metadata.get(name), str)), "")
     weights = Weights(str(path), found.size, shape.model_type, shape.context, shape.kv, shape.state)
-    return replace(weights, template=template, quantization=shape.quantization, digest=found.digest, origin=str(path))
+    weights = replace(
+        weights, template=template, quantization=shape.quantization, digest=found.digest, origin=str(path)
+    )
+    return replace(weights, call=call_of(path))
+
+
+def call_of(path: Path, like: Path | None = None) -> str:
+    """What the template of a folder, a GGUF or a Jinja file makes of the known call; "" where it cannot be used, of
+    which `stack check` tells. like: where the tokens come from that a Jinja file does not name."""
+    from orchestrator.edge.modelfiles.chat_template import BadTemplate, look, read
+
+    try:
+        template = read(path)
+        tokens = read(like) if like else None
+        if template and tokens:
+            template = replace(template, tokens=tokens.tokens)
+        return look(template).call if template else ""
+    except BadTemplate:
+        return ""

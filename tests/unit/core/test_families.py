@@ -100,5 +100,5 @@ def test_declared_parsers_overrule_the_table() -> None:
 
 
 def test_a_family_without_a_parser_says_so() -> None:
-    found = tool_path("vllm-mlx", BY_NAME["seed-oss"], "its markers")
-    assert (found.tool_parser, found.reason) == ("", "vllm-mlx has no parser for seed-oss")
+    found = tool_path("vllm-mlx", BY_NAME["lfm2"], "its markers")
+    assert (found.tool_parser, found.reason) == ("", "vllm-mlx has no parser for lfm2")

@@ -51,9 +51,9 @@ def test_gpt_oss_on_vllm_mlx_is_a_warning() -> None:
 
 
 def test_a_family_without_a_parser_in_vllm_mlx_loses_tools_with_a_warning() -> None:
-    made = one("vllm-mlx", "tools <seed:tool_call>")
+    made = one("vllm-mlx", "tools <|tool_list_start|>")
     assert made.launch("m").capabilities == ("chat",)
-    assert made.warnings == ("m: no tool calls on vllm-mlx: vllm-mlx has no parser for seed-oss",)
+    assert made.warnings == ("m: no tool calls on vllm-mlx: vllm-mlx has no parser for lfm2",)
 
 
 def test_a_reasoning_parser_on_a_model_that_does_not_reason_is_a_warning() -> None:
@@ -97,3 +97,27 @@ def test_a_parser_that_the_engine_does_not_have_is_an_error() -> None:
     assert (tool.where, tool.text) == ("models.m.parsers.tool", "vllm-mlx has no tool parser qwen3_coders")
     assert tool.mend == "did you mean qwen3_coder?"
     assert reasoning.where == "models.m.parsers.reasoning"
+
+
+CODER_CALL = "<tool_call>\n<function=look_up_tide>\n<parameter=harbour>\nZeebrugge\n</parameter>"
+HERMES_CALL = '<tool_call>{"name": "look_up_tide", "arguments": {"harbour": "Zeebrugge"}}</tool_call>'
+
+
+def test_rendering_wins_over_markers_in_a_warning_and_not_in_the_choice() -> None:
+    made = one("vllm-mlx", "{% if tools %}<|tool_list_start|>{% endif %}", more={"call": HERMES_CALL})
+    assert made.launch("m").tools.tool_parser == ""
+    assert any("without a parser" in text and "parsers: {tool: hermes}" in text for text in made.warnings)
+    named = one("vllm-mlx", HERMES, more={"call": CODER_CALL}, parsers={"tool": "glm47"})
+    assert named.launch("m").tools.tool_parser == "glm47"
+    (warning,) = named.warnings
+    assert warning.startswith("m: on vllm-mlx, parser glm47 (parsers.tool) does not read what the model writes")
+    assert warning.endswith("parsers: {tool: qwen3_xml}, which is right for vllm-mlx")
+    (inferred,) = one("mlx-lm", HERMES, more={"call": CODER_CALL}).warnings
+    assert inferred.startswith("m: mlx_lm.server infers json_tools from the template, which does not read")
+
+
+def test_nothing_is_said_where_rendering_agrees_or_was_not_done() -> None:
+    for backend in ("vllm-mlx", "mlx-lm", "llama-cpp"):
+        path = "/w/m.gguf" if backend == "llama-cpp" else "/w/tiny"
+        assert one(backend, HERMES, path, more={"call": HERMES_CALL}).warnings == ()
+        assert one(backend, HERMES, path).warnings == ()
