@@ -19,12 +19,12 @@ export UV_NO_PROGRESS := 1
 endif
 unexport VIRTUAL_ENV PYTHONPATH
 
-.PHONY: help install up down dev engines test check lint golden bench clean
+.PHONY: help install up down dev engines test check lint golden bench bench-probe clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-8s  %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | awk -F'|' '{ printf "make %-11s  %s\n", $$1, $$2 }'
 
 install: $(STAMPS)/runtime ## .venv with `stack` in it, and the engine of the root stack.yaml
 	@$(BIN)/python -m compileall -q orchestrator
@@ -53,10 +53,13 @@ lint: dev
 	@$(BIN)/lint-imports
 
 check: lint ## format, lint, types, imports and unit tests: under a minute
-	@$(BIN)/python -m pytest -q tests/unit tests/golden
+	@$(BIN)/python -m pytest -q -n auto tests/unit tests/golden
 
 golden: dev ## write the generated files anew: goldens, docs/stack-yaml.md
 	@STACK_GOLDEN=write $(BIN)/python -m pytest -q tests/golden
+
+bench-probe: dev ## the probe against every failure mode and 1,000 healthy conversations
+	@$(BIN)/python -m bench.probe
 
 bench: dev ## speed and memory beside the peers
 	@$(BIN)/python -m bench

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import os
 import resource
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from orchestrator.core.backend import Can
+from orchestrator.core.dialogue.setup import Size
 from orchestrator.core.launch import Launch
 from orchestrator.core.plan import Plan
 from orchestrator.edge import discover, secrets
@@ -26,8 +28,10 @@ from orchestrator.edge.gateway.gateway import Gateway
 from orchestrator.edge.gateway.listener import serve as serve_gateway
 from orchestrator.edge.lock import held
 from orchestrator.edge.paths import StackPaths
+from orchestrator.edge.probe.metrics import ProbeMetrics
 from orchestrator.edge.probe.prover import Prover
 from orchestrator.edge.probe.verdicts import Verdicts
+from orchestrator.edge.probe.watcher import Watcher
 from orchestrator.edge.run import ports, ready
 from orchestrator.edge.run.api import Event
 from orchestrator.edge.run.embedded import Embedded
@@ -53,6 +57,16 @@ class Daemon:
         self._secrets = secrets.of(plan)
         key = next(iter(self._keys.values()), None)
         self._prover = Prover(plan, self._supervisor, self._verdicts, self._bus.emit, self._can, key)
+        self._gateway = Gateway(
+            plan,
+            self._supervisor,
+            verdicts=lambda model: self._verdicts.mark(plan.launch(model)),
+            findings=lambda model: self._verdicts.finding(plan.launch(model)),
+            keys=self._keys,
+            ready=self.ready,
+        )
+        self._watcher = Watcher(plan, self._supervisor, self._prover, self._verdicts, self._gateway)
+        self._gateway.metrics.add(ProbeMetrics(plan.launches, self._verdicts, self._watcher))
         self._left = asyncio.Event()
         self._keep = False
         self._settling: asyncio.Task[None] | None = None
@@ -70,24 +84,18 @@ class Daemon:
     async def run(self) -> None:
         """Returns after `leave` or a signal, with everything stopped (or handed over)."""
         control = ControlServer(control_app.app(self), self._control_socket())
-        gateway = Gateway(
-            self._plan,
-            self._supervisor,
-            verdicts=lambda model: self._verdicts.mark(self._plan.launch(model)),
-            findings=lambda model: self._verdicts.finding(self._plan.launch(model)),
-            keys=self._keys,
-            ready=self.ready,
-        )
-        endpoint = await serve_gateway(gateway, self._listen())
+        endpoint = await serve_gateway(self._gateway, self._listen())
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, lambda: self.leave(keep_engines=False))
+        watching = asyncio.create_task(self._watcher.run())
         try:
             self.retry()
             await self._supervisor.open()
             await control.start()
             await self._left.wait()
         finally:
+            watching.cancel()
             if self._settling is not None:
                 self._settling.cancel()
             await asyncio.gather(endpoint.close(), self._supervisor.close(keep_engines=self._keep))
@@ -143,7 +151,7 @@ class Daemon:
             launch = self._plan.launch(state.model)
             row = {"id": state.model, "backend": launch.backend, "owner": launch.owner}
             row |= {k: v for k, v in asdict(state).items() if k != "model"}
-            models.append(row | {"tools": self._verdicts.mark(launch), "hash": launch.hash})
+            models.append(row | self._tools(launch) | {"hash": launch.hash})
         return {
             "endpoint": self._plan.endpoint,
             "ready": self.ready(),
@@ -159,6 +167,17 @@ class Daemon:
             "stale": self._stale(),
         }
 
+    def _tools(self, launch: Launch) -> dict[str, Any]:
+        """probed: seconds since its last verdict; calls: in answers to clients; changed: how its mark changed last."""
+        now, probed = time.time(), self._verdicts.probed(launch)
+        row: dict[str, Any] = {"tools": self._verdicts.mark(launch), "changed": None}
+        row["probed"] = None if probed is None else max(0, round(now - probed))
+        row["calls"] = self._gateway.metrics.calls_of(launch.model)
+        if (change := self._prover.changes.get(launch.model)) is not None:
+            ago = max(0, round(now - change.at))
+            row["changed"] = {"from": change.before, "to": change.after, "ago": ago, "why": change.why}
+        return row
+
     def _stale(self) -> bool:
         """Whether a key file says something else than when it was read: `up` then starts a daemon that knows."""
         try:
@@ -170,11 +189,11 @@ class Daemon:
         async for event in self._bus.watch(past=True):
             yield event
 
-    async def probe(self, model: str, tier: str, seed: int | None) -> AsyncIterator[Event]:
+    async def probe(self, model: str, size: Size) -> AsyncIterator[Event]:
         model = self._known(model)
         if "tools" not in self._plan.launch(model).capabilities:
             raise UsageError(f"{model} has no tools to probe", mend=f"declare it in models.{model}.capabilities")
-        work = asyncio.create_task(self._prover.probe(model, tier, seed=seed))
+        work = asyncio.create_task(self._prover.probe(model, size))
         events = self._bus.watch(past=False)
         work.add_done_callback(lambda _: self._bus.emit(Event("probe-end", model)))
         try:
@@ -217,6 +236,7 @@ def serve(plan_file: Path, name: str) -> None:
 
     from orchestrator.core.planner.plan_json import plan_from_json
 
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     paths = StackPaths(name)
     text = plan_file.read_bytes()
     plan = plan_from_json(text.decode())

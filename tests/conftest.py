@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -31,6 +32,8 @@ def need(name: str) -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # a shell starts what runs in the background with SIGINT ignored, and children inherit that: Ctrl-C is tested here
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     if unknown := REQUIRED - set(components.NAMES):
         raise pytest.UsageError(f"STACK_TEST_REQUIRE: no component is called {', '.join(sorted(unknown))}")
 

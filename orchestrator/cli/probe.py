@@ -1,22 +1,26 @@
 from __future__ import annotations
 
-import json
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from orchestrator.cli.options import FileOption, JsonOption, UnusedHostOption
 
 if TYPE_CHECKING:
-    from orchestrator.cli.probe_report import Report
+    from orchestrator.cli.probe_asking import Asked
+
+
+PAIRS = 8
+"""Free runs of a comparison: fewer than seven pairs can show no difference (core/dialogue/compare.py)."""
 
 
 class TierName(StrEnum):
     QUICK = "quick"
     STANDARD = "standard"
+    FULL = "full"
 
 
 def probe(
@@ -28,12 +32,25 @@ def probe(
     ] = None,
     key_file: Annotated[Path | None, typer.Option("--key-file", help="With --url: file that holds its key.")] = None,
     weights: Annotated[
-        Path | None, typer.Option("--weights", help="With --url: folder of its weights, for the probe.json in it.")
+        Path | None,
+        typer.Option("--weights", help="With --url: folder of its weights, for the probe.json and template in it."),
     ] = None,
-    tier: Annotated[TierName, typer.Option(help="quick: the gate of `up`; standard: and a run of 40 turns.")] = (
-        TierName.STANDARD
-    ),
+    tier: Annotated[
+        TierName, typer.Option(help="quick: the gate of `up`; standard: and a run of 40 turns; full: 5 runs, all arms.")
+    ] = TierName.STANDARD,
+    full: Annotated[bool, typer.Option("--full", help="As --tier full.")] = False,
+    turns: Annotated[int | None, typer.Option(help="Turns of a free run.", show_default="40")] = None,
+    episodes: Annotated[int | None, typer.Option(help="Free runs of the full tier.", show_default="5")] = None,
     seed: Annotated[int | None, typer.Option(help="Another conversation than the usual one.")] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Compare with this model on the same seeds; with --url, with that server's URL.")
+    ] = None,
+    against_model: Annotated[
+        str | None, typer.Option(help="With --url and --against: the model there, if it has another name.")
+    ] = None,
+    save: Annotated[
+        list[Path] | None, typer.Option(help="Write a report: FILE.html, .xml (JUnit), .json, or a folder for all.")
+    ] = None,
     file: FileOption = Path("stack.yaml"),
     as_json: JsonOption = False,
     host_file: UnusedHostOption = None,
@@ -42,7 +59,8 @@ def probe(
 
     Exits 6 when the tool path fails; 0 when it passes, and, with a warning, when it is degraded.
     """
-    from orchestrator.cli.probe_report import Report
+    from orchestrator.cli import probe_asking as asking
+    from orchestrator.core.dialogue.setup import Size
     from orchestrator.errors import UsageError
 
     name = model or model_name
@@ -50,85 +68,46 @@ def probe(
         raise UsageError("name a model to probe", mend="stack probe MODEL, or stack probe --url URL --model NAME")
     if model and model_name:
         raise UsageError("the model is named twice", mend="leave --model out")
-    if url is None and (model_name or key_env or key_file or weights):
-        raise UsageError("--model, --key-env, --key-file and --weights go with --url", mend="stack probe MODEL")
+    if url is None and (model_name or key_env or key_file or weights or against_model):
+        raise UsageError(
+            "--model, --key-env, --key-file, --weights and --against-model go with --url", mend="stack probe MODEL"
+        )
     if key_env and key_file:
         raise UsageError("--key-env and --key-file exclude each other")
-    report = Report(quiet=as_json)
+    chosen = TierName.FULL if full or (against and tier is TierName.STANDARD) else tier
+    runs = PAIRS if against and episodes is None else episodes
+    size = Size(chosen.value, seed, turns, runs)
+    first: asking.Prober
+    second: asking.Prober | None = None
     if url is not None:
-        verdict = _direct(url, name, _key(key_env, key_file), weights, tier, seed, report)
+        key = asking.key_of(key_env, key_file)
+        first = asking.ByUrl(url, name, key, weights, size)
+        second = asking.ByUrl(against, against_model or name, key, weights, size) if against else None
     else:
-        verdict = _by_daemon(file, name, tier, seed, report)
-    print(json.dumps(public(verdict), ensure_ascii=False) if as_json else report.summary(verdict))
-    if verdict["verdict"] == "degraded":
-        print(f"warning: the tool path of {name} is degraded", file=sys.stderr)
-    raise typer.Exit(6 if verdict["verdict"] == "fail" else 0)
+        first = asking.ByDaemon(file, name, size)
+        second = asking.ByDaemon(file, against, size) if against else None
+    raise typer.Exit(_told(asking.ask(first, second, save or [], quiet=as_json), as_json))
 
 
-def public(verdict: dict[str, Any]) -> dict[str, Any]:
-    """What --json prints (docs/probe.md)."""
-    keys = (
-        "model",
-        "verdict",
-        "turns",
-        "clean_turns",
-        "first_failure",
-        "findings",
-        "tier",
-        "seconds",
-        "bound",
-        "skipped",
-    )
-    return {key: verdict[key] for key in keys}
-
-
-def _key(env: str | None, file: Path | None) -> str | None:
-    from orchestrator.edge import secrets
-
-    if env is not None:
-        return secrets.read("env", env, "--key-env")
-    return None if file is None else secrets.read("file", str(file), "--key-file")
-
-
-def _direct(
-    url: str, name: str, key: str | None, weights: Path | None, tier: TierName, seed: int | None, report: Report
-) -> dict[str, Any]:
-    import asyncio
+def _told(asked: Asked, as_json: bool) -> int:
+    """Prints the report; the exit code."""
     from dataclasses import asdict
 
-    from orchestrator.edge.probe import runner as probing
-    from orchestrator.errors import UsageError
+    from orchestrator.edge.probe.report import as_json as in_json
 
-    if weights is not None and not (weights / probing.PARAMETERS_FILE).is_file():
-        raise UsageError(f"--weights: there is no {probing.PARAMETERS_FILE} in {weights}", mend="leave --weights out")
-    probing.reach(url)
-    with report:
-        done = probing.probe(
-            probing.Target(url, name, key),
-            tier,
-            seed=seed,
-            parameters=probing.read_parameters(weights) if weights is not None else None,
-            on_turn=lambda turn: report.turn(asdict(turn)),
-        )
-        return asdict(asyncio.run(done))
-
-
-def _by_daemon(file: Path, name: str, tier: TierName, seed: int | None, report: Report) -> dict[str, Any]:
-    from orchestrator import pipeline
-    from orchestrator.edge.control import client as control
-    from orchestrator.edge.paths import StackPaths
-    from orchestrator.errors import EngineError
-
-    body = {"model": name, "tier": tier.value, "seed": seed}
-    with report:
-        for event in control.stream(StackPaths(pipeline.name_of(file)), "POST", "/probe", body):
-            data: dict[str, Any] = dict(event.data or {})
-            if event.kind == "turn":
-                report.turn(data)
-            elif event.kind == "done" and "verdict" in data:
-                return dict(data["verdict"])
-            elif event.kind == "done":
-                raise EngineError(str(data.get("error") or event.text), details=tuple(data.get("details") or ()))
-            else:
-                report.line(event.text)
-    raise EngineError("the daemon ended the probe without a verdict", mend="stack logs")
+    told, both = asked.told, [v for v in (asked.told.verdict, asked.told.other) if v is not None]
+    if as_json:
+        sys.stdout.write(in_json(told))
+    elif told.other is not None:
+        print(asked.report.compared(asdict(told.verdict), asdict(told.other)))
+    else:
+        print(asked.report.summary(asdict(told.verdict)))
+    for path in asked.written:
+        print(f"report: {path}", file=sys.stderr)
+    for one in both:
+        if one.verdict == "degraded":
+            print(f"warning: the tool path of {one.model} is degraded", file=sys.stderr)
+    if told.cut_short:
+        print(f"stack: {told.cut_short}: the report holds what was seen until then", file=sys.stderr)
+        return asked.cut_exit
+    return 6 if any(one.verdict == "fail" for one in both) else 0

@@ -16,6 +16,8 @@ class Report:
         self._quiet = quiet
         self._status: Any = None
         self._console: Any = None
+        self.scenarios: dict[str, None] = {}
+        """Those that were asked, in order."""
 
     def __enter__(self) -> Self:
         if not self._quiet and sys.stderr.isatty():
@@ -38,6 +40,7 @@ class Report:
 
     def turn(self, turn: dict[str, Any]) -> None:
         """`turn` as a dict of ask.Turn."""
+        self.scenarios.setdefault(turn["scenario"])
         if self._quiet:
             return
         place = f"{turn['turn']}/{turn['of']}" if turn["turn"] else ""
@@ -59,8 +62,11 @@ class Report:
         """The verdict, what it rests on, and each finding with its culprit and mend."""
         lines = [f"{verdict['model']}: {verdict['verdict']} ({verdict['tier']} tier, {verdict['seconds']:.1f} s)"]
         lines.append(f"  {verdict['bound']}")
-        if verdict["skipped"]:
-            lines.append(f"  left out, as probe.json beside the weights asks: {', '.join(verdict['skipped'])}")
+        lines += [f"  {line}" for line in statistics(verdict)]
+        asked = [name for name in verdict["skipped"] if ": " not in name]
+        if asked:
+            lines.append(f"  left out, as probe.json beside the weights asks: {', '.join(asked)}")
+        lines += [f"  left out: {name}" for name in verdict["skipped"] if ": " in name]
         if verdict["first_failure"]:
             lines.append(f"  first failure at turn {verdict['first_failure']}")
         for found in verdict["findings"]:
@@ -70,3 +76,26 @@ class Report:
             lines.append(f"      {found['scenario']}{turn}{how}: {found['text']}")
             lines.append(f"      {found['mend']}")
         return "\n".join(lines)
+
+    def compared(self, a: dict[str, Any], b: dict[str, Any]) -> str:
+        """Both verdicts of an A/B, and whether their difference is more than chance."""
+        from orchestrator.core.dialogue.compare import compare
+        from orchestrator.edge.probe.report import verdict_of
+
+        found = compare(verdict_of(a).episodes, verdict_of(b).episodes)
+        failed = f"failed: only A {found.only_a_failed}, only B {found.only_b_failed}, both {found.both_failed}"
+        told = f"A/B: {found.words}\n  {failed}, none {found.both_clean}"
+        return "\n".join((f"A: {self.summary(a)}", f"B: {self.summary(b)}", told))
+
+
+def statistics(verdict: dict[str, Any]) -> list[str]:
+    """The curve of the free runs without a failure, turn by turn, and what can be said of it."""
+    from orchestrator.core.dialogue.reports.numbers import numbers
+    from orchestrator.core.dialogue.reports.sparkline import sparkline
+    from orchestrator.edge.probe.report import verdict_of
+
+    found = numbers(verdict_of(verdict))
+    if not found.points:
+        return list(found.lines)
+    turns = f"without a failure, turns 1 to {found.points[-1].turn}"
+    return [f"{sparkline([point.share for point in found.points])}  {turns}", *found.lines]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ def _down(paths: Any, file: Path) -> dict[str, Any]:
             "pid": None,
             "port": launch.port,
             "tools": "untested" if "tools" in launch.capabilities else "none",
+            "probed": None,
         }
         for launch in plan.launches
     ]
@@ -64,10 +66,11 @@ def _table(name: str, found: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for column in ("model", "backend", "state", "tools", "pid", "port", "running", "waiting"):
+    for column in ("model", "backend", "state", "tools", "probed", "pid", "port", "running", "waiting"):
         table.add_column(column)
     for row in found["models"]:
-        cells = [row["id"], row["backend"], row["state"], row["tools"], row["pid"], row["port"]]
+        probed = None if row.get("probed") is None else f"{_age(row['probed'])} ago"
+        cells = [row["id"], row["backend"], row["state"], row["tools"], probed, row["pid"], row["port"]]
         table.add_row(*(str(c) if c is not None else "-" for c in [*cells, row["active"], row["queued"]]))
     # cut to the terminal's width, but whole in a file or a pipe
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else 1000)
@@ -77,5 +80,28 @@ def _table(name: str, found: dict[str, Any]) -> None:
     for row in found["models"]:
         if row["error"]:
             console.print(f"{row['id']}: {row['error']}", markup=False)
+        for line in _about_tools(row):
+            console.print(f"{row['id']}: {line}", markup=False)
     for warning in found["warnings"]:
         console.print(f"warning: {warning}", markup=False)
+
+
+def _about_tools(row: dict[str, Any]) -> Iterator[str]:
+    """What the table has no column for, where there is something to say."""
+    if change := row.get("changed"):
+        why = f": {change['why']}" if change["why"] else ""
+        yield f"tools {change['from']} -> {change['to']} {_age(change['ago'])} ago{why}"
+    calls = dict(row.get("calls", {}))  # a daemon of an older version has none
+    valid, invalid, unchecked = (calls.pop(key, 0) for key in ("valid", "invalid", "unchecked"))
+    if invalid:
+        reasons = ", ".join(f"{why} {count}" for why, count in calls.items())
+        calls_seen = valid + invalid + unchecked
+        yield f"{invalid} of {calls_seen} tool calls in its answers to clients were invalid ({reasons})"
+
+
+def _age(seconds: int) -> str:
+    """`40 s`, `12 m`, `5 h`, `3 d`."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"

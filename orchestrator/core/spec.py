@@ -211,7 +211,11 @@ class Probe(Shape):
     on_up: Literal["none", "quick", "standard", "full"] = Field("quick", description="Tier that `up` runs.")
     scope: Literal["resident", "all"] = Field("resident", description="resident: and the default role's model.")
     tools: Literal["required", "warn"] = Field("required", description="What a failed tool path means for `up`.")
-    budget: Duration = Field(60, description="Past it a model is untested, with a warning.")
+    budget: Duration = Field(60, description="Past it a model is untested, with a warning; a verdict of before stays.")
+    interval: Duration | None = Field(
+        None, description="Idle models are probed again after it. 0: never. Default 1h; never with `on_up: none`."
+    )
+    quiet: Duration = Field(60, description="How long a model had no request before it counts as idle.")
 
 
 class Stack(Shape):

@@ -71,21 +71,25 @@ def test_head_and_expect(up: Running) -> None:
 def test_metrics(engine: int) -> None:
     with running(engine, native=NATIVE) as up:
         up.chat()
-        up.chat("stream chunks=5 tool=%7B%7D")
+        ping = {"name": "ping", "parameters": {"type": "object", "additionalProperties": False}}
+        up.chat("stream chunks=5 tool=%7B%7D", tools=[{"type": "function", "function": ping}])
         up.chat("tool=%7Bbroken")
-        up.ask("POST", "/v1/messages", CHAT, {"x-fake": "stream tool=%7B%22a%22:1%7D"})
-        up.ask("POST", "/v1/responses", CHAT, {"x-fake": "stream tool=%5B%5D"})
+        up.ask("POST", "/v1/messages", {**CHAT, "tools": [{"name": "ping"}]}, {"x-fake": "stream tool=%7B%22a%22:1%7D"})
+        up.ask("POST", "/v1/responses", {**CHAT, "tools": [ping]}, {"x-fake": "stream tool=%7B%22a%22:1%7D"})
+        up.ask("POST", "/v1/messages", CHAT, {"x-fake": "stream tool=%7B%7D"})
         up.chat(model="nothing")
         up.ask("GET", "/etc/passwd")
-        eventually(lambda: up.metrics().get('stack_tool_calls_total{model="tiny",verdict="invalid"}') == 2)
+        eventually(lambda: up.metrics().get('stack_tool_calls_total{model="tiny",verdict="invalid"}') == 3)
         seen = up.metrics()
         assert seen['stack_requests_total{model="tiny",route="/v1/chat/completions",status="200"}'] == 3
         assert seen['stack_requests_total{model="",route="/v1/chat/completions",status="404"}'] == 1
         assert seen['stack_requests_total{model="",route="other",status="404"}'] == 1
         assert seen['stack_request_seconds_count{model="tiny",route="/v1/chat/completions"}'] == 3
         assert seen['stack_first_byte_seconds_count{model="tiny",route="/v1/chat/completions"}'] == 1
-        assert seen['stack_tokens_total{kind="prompt",model="tiny"}'] == 11 + 11 + 7 + 5
-        assert seen['stack_tokens_total{kind="completion",model="tiny"}'] == 3 + 5 + 3 + 2
+        assert seen['stack_tokens_total{kind="prompt",model="tiny"}'] == 11 + 11 + 7 + 7 + 5
+        assert seen['stack_tokens_total{kind="completion",model="tiny"}'] == 3 + 5 + 3 + 3 + 2
+        assert seen['stack_invalid_tool_calls_total{model="tiny",reason="misfit"}'] == 1
+        assert seen['stack_invalid_tool_calls_total{model="tiny",reason="unknown_tool"}'] == 1
         assert seen['stack_tool_calls_total{model="tiny",verdict="valid"}'] == 2
         assert seen['stack_engine_state{model="tiny",state="ready"}'] == 1
         assert seen["stack_uncounted_answers_total"] == 0

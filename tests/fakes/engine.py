@@ -15,7 +15,8 @@ import sys
 import time
 
 from engine_faults import FAULTS
-from engine_replies import Style, embeddings, error, reply, sse_style
+from engine_replies import Style, completion, embeddings, error, reply, sse_style
+from engine_wires import WIRES
 
 MODEL = "fake"
 
@@ -32,6 +33,8 @@ class Engine:
             reasoning=options.reasoning,
             sse=options.sse,
             strict=options.strict_fields,
+            wire=options.wire,
+            prefill=options.prefill,
         )
         self.chunks = 0
         self.requests = 0
@@ -67,14 +70,15 @@ class Engine:
         if options.never_ready:
             return await self._send(writer, 503, error("loading model", "unavailable_error"))
         if options.key and headers.get("authorization") != f"Bearer {options.key}":
-            return await self._send(writer, 401, error("invalid api key", "invalid_request_error"))
+            told = f": {headers.get('authorization')}" if options.tell_key else ""
+            return await self._send(writer, 401, error(f"invalid api key{told}", "invalid_request_error"))
         if path == "/v1/models":
             entry = {"id": options.model, "object": "model", "created": 0, "owned_by": "fake"}
             return await self._send(writer, 200, {"object": "list", "data": [entry]})
         if path == "/fake/state":
             state = {"requests": self.requests, "cancelled": self.cancelled, "pid": os.getpid()}
             return await self._send(writer, 200, state)
-        if method != "POST" or path not in ("/v1/chat/completions", "/v1/embeddings"):
+        if method != "POST" or path not in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
             return await self._send(writer, 404, error(f"no such path: {path}", "not_found_error"))
         try:
             body = json.loads(raw)
@@ -86,9 +90,8 @@ class Engine:
             await asyncio.sleep(3600)
         if path == "/v1/embeddings":
             return await self._send(writer, 200, embeddings(body, options.dimensions))
-        answer = reply(body, self.style)
-        if answer.delay:
-            await asyncio.sleep(answer.delay)
+        answer = (completion if path == "/v1/completions" else reply)(body, self.style)
+        await asyncio.sleep(answer.delay + options.reply_delay)
         return await self._answer(writer, answer)
 
     async def _send(self, writer, status, value):
@@ -124,6 +127,7 @@ def arguments(argv=None):
     parser.add_argument("--model", default=MODEL, help="the id in /v1/models")
     parser.add_argument("--strict-model", action="store_true", help="404 for any other model")
     parser.add_argument("--key", help="the bearer token that every request must carry")
+    parser.add_argument("--tell-key", action="store_true", help="repeat a wrong key in the error")
     parser.add_argument("--dimensions", type=int, default=8, help="length of an embedding")
     parser.add_argument("--fault", default="", help="NAME, NAME@TURN (from that turn on), NAME:streamed")
     parser.add_argument("--list-faults", action="store_true")
@@ -131,10 +135,13 @@ def arguments(argv=None):
     parser.add_argument("--ids", choices=("openai", "mistral", "kimi", "uuid"), default="openai")
     parser.add_argument("--content", choices=("null", "absent", "empty", "whitespace", "text"), default="null")
     parser.add_argument("--sse", choices=sse_style, default="plain", help="how events are framed")
+    parser.add_argument("--wire", choices=WIRES, default="hermes", help="how the model writes calls")
+    parser.add_argument("--prefill", type=float, default=0, metavar="S", help="time of 1,000 uncached tokens")
     parser.add_argument("--no-usage", action="store_true")
     parser.add_argument("--reasoning", type=int, default=0, metavar="N", help="tokens of reasoning before every answer")
     parser.add_argument("--strict-fields", action="store_true", help="400 for fields that not every server knows")
     parser.add_argument("--token-delay", type=float, default=0, metavar="S", help="pause before each chunk")
+    parser.add_argument("--reply-delay", type=float, default=0, metavar="S", help="time that every reply takes")
     parser.add_argument("--start-delay", type=float, default=0, metavar="S", help="wait before listening")
     parser.add_argument("--exit-at-once", action="store_true", help="exit 2 as for a wrong flag")
     parser.add_argument("--never-ready", action="store_true", help="listen, answer 503 for ever")

@@ -30,6 +30,10 @@ class Fault:
     def deltas(self, deltas, message):
         return deltas
 
+    def uncached(self, prompt, new):
+        """Tokens of the prompt that must be read anew."""
+        return new
+
     def wire(self, answer, streamed):
         """Changes the bytes."""
 

@@ -36,11 +36,18 @@ class DepthDrift(Fault):
 
 
 @fault
+class ContextDrift(Fault):
+    def model(self, body, turn, text, calls):
+        size = len(json.dumps([body["messages"], body.get("tools")])) // 4
+        return text, wrong(calls) if size > 3500 else calls
+
+
+@fault
 class HistoryPoisoning(Fault):
     def model(self, body, turn, text, calls):
         """The template garbles the history that this server itself wrote: its own ids show which that is."""
         made = [c["id"] for m in body["messages"] for c in m.get("tool_calls") or []]
-        own = [one for one in made if re.fullmatch("call_[0-9a-f]{24}", one)]
+        own = [one for one in made if re.fullmatch("call_[0-9a-f]{24}|[0-9a-f]{9}", one)]
         return text, wrong(calls) if len(own) >= 2 else calls
 
 

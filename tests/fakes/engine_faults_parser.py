@@ -80,6 +80,14 @@ class FidelityLost(_Values):
 
 
 @fault
+class WrongArguments(_Values):
+    """No code of its own: from the API alone it looks like the model's mistake."""
+
+    def change(self, value):
+        return "wrong-word-00" if isinstance(value, str) and value.count("-") == 2 else value
+
+
+@fault
 class CallInReasoning(Fault):
     def message(self, message):
         if message.calls:

@@ -65,6 +65,19 @@ class IdEmpty(Fault):
 
 
 @fault
+class IdFormat(Fault):
+    def message(self, message):
+        for place, call in enumerate(message.calls):
+            call["id"] = f"call_{message.turn}{place}"
+
+
+@fault
+class CacheCold(Fault):
+    def uncached(self, prompt, new):
+        return prompt
+
+
+@fault
 class ToolsDiscarded(Fault):
     def sees_tools(self, body):
         return None

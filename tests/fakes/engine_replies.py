@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import engine_oracle
 from engine_faults import FAULTS, NONE
+from engine_wires import WIRES
 
 sse_style = ("plain", "crlf", "comments", "glued")
 
@@ -23,6 +24,9 @@ class Style:
     reasoning: int = 0
     sse: str = "plain"
     strict: bool = False
+    wire: str = "hermes"
+    prefill: float = 0
+    """Seconds that 1,000 prompt tokens take which the prefix cache does not hold."""
 
 
 @dataclass
@@ -72,8 +76,33 @@ def reply(body, style):
     fault.message(message)
     usage = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
     answer = (_stream if streamed else _whole)(body, style, message, usage if style.usage else None, fault)
+    answer.delay += style.prefill * fault.uncached(prompt, _new(body["messages"])) / 1000
     fault.wire(answer, streamed)
     return answer
+
+
+def _new(messages):
+    """Tokens that came after the model's last message: what a prefix cache does not hold."""
+    last = max((i for i, m in enumerate(messages) if m["role"] == "assistant"), default=-1)
+    return len(json.dumps(messages[last + 1 :])) // 4
+
+
+def completion(body, style):
+    """/v1/completions, for a prompt which is JSON: {"messages": ..., "tools": ...}. No parser touches the text."""
+    fault, turns, _ = _fault(style.fault)
+    try:
+        asked = {**json.loads(body["prompt"]), "max_tokens": body.get("max_tokens")}
+    except (ValueError, TypeError):
+        return Answer(
+            400, parts=[json.dumps(error("this engine's prompts are JSON", "invalid_request_error")).encode()]
+        )
+    turn = 1 + sum(bool(m.get("tool_calls")) for m in asked["messages"])
+    fault = NONE if turn < turns else fault
+    text, calls = fault.model(asked, turn, *engine_oracle.answer(asked))
+    message, written = _understood(asked, style, text, calls, turn)
+    choice = {"index": 0, "text": message.raw, "finish_reason": "length" if message.truncated else "stop"}
+    value = _envelope(body, "text_completion", choice) | {"usage": {"prompt_tokens": 1, "completion_tokens": written}}
+    return Answer(parts=[json.dumps(value, ensure_ascii=False).encode()])
 
 
 def _fault(spec):
@@ -88,11 +117,8 @@ def tokens(text):
 
 
 def _understood(body, style, text, calls, turn):
-    """What the model writes in the hermes format, cut at max_tokens, and how a healthy parser reads it."""
-    texts = [
-        f'<tool_call>\n{{"name": "{n}", "arguments": {json.dumps(a, ensure_ascii=False)}}}\n</tool_call>'
-        for n, a in calls
-    ]
+    """What the model writes in its format, cut at max_tokens, and how a healthy parser reads it."""
+    texts = [WIRES[style.wire][1](n, a) for n, a in calls]
     full = "\n".join(([text] if text else []) + texts)
     thoughts = ["hmm "] * style.reasoning
     written = [*thoughts, *tokens(full)]
@@ -105,7 +131,7 @@ def _understood(body, style, text, calls, turn):
     if cut:
         written = written[:limit]
         said = "".join(written[len(thoughts) :])
-        text, made = "" if calls else said, _partial(made, said)
+        text, made = "" if calls else said, _partial(made, said, len(full))
     beside = {"whitespace": "\n", "text": "Let me look."}.get(style.content, "")
     content = text or (beside if calls else "")
     finish = "length" if cut else "tool_calls" if calls else "stop"
@@ -113,11 +139,12 @@ def _understood(body, style, text, calls, turn):
     return Message(raw, content, reasoning, made, finish, cut, bool(body.get("stream")), turn), len(written)
 
 
-def _partial(made, raw):
+def _partial(made, raw, whole):
     """A call that was cut in its arguments, as an engine with incremental parsing gives it."""
-    if not made or '"arguments": ' not in raw:
+    if not made or made[0]["name"] not in raw:
         return []
-    return [{**made[0], "arguments": raw.split('"arguments": ', 1)[1]}]
+    arguments = made[0]["arguments"]
+    return [{**made[0], "arguments": arguments[: max(1, len(arguments) * len(raw) // whole - 1)]}]
 
 
 def make_id(style, name, arguments, turn, place):

@@ -56,7 +56,7 @@ def test_all_else_works_now() -> None:
         budget: {host: {reserve: 1GiB}}
         backends: {mlx-lm: {engine: {version: 1, bin: b}}}
         supervisor: llama-swap
-        probe: {on_up: standard, scope: all, tools: warn, budget: 1m}
+        probe: {on_up: standard, scope: all, tools: warn, budget: 1m, interval: 2h, quiet: 5m}
         models:
           a:
             family: f

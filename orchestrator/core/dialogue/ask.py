@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from orchestrator.core.dialogue.findings import Finding
+from orchestrator.core.dialogue.findings import Episode, Finding, Pace
 from orchestrator.core.dialogue.reply import Reply, Seen
 
 Message = dict[str, Any]
@@ -15,7 +15,7 @@ Wanted = tuple[tuple[str, dict[str, Any]], ...]
 """The calls that must come, as (name, arguments), in any order."""
 
 
-OPTIONAL = ("parallel_tool_calls",)
+OPTIONAL = ("parallel_tool_calls", "skip_special_tokens")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Expect:
 class Ask:
     """One request. body: an OpenAI chat body without `stream`; turn: 1-based turn of an episode, None outside one;
     of: turns of that episode; step: the kind of this step of the walk; lean: without fields that not all servers know;
-    patient: a busy server (429, 503) is asked again."""
+    patient: a busy server (429, 503) is asked again; path: of the API; /completions takes a rendered prompt."""
 
     scenario: str
     body: dict[str, Any]
@@ -47,6 +47,7 @@ class Ask:
     step: str = ""
     lean: bool = False
     patient: bool = True
+    path: str = "/chat/completions"
 
     @property
     def payload(self) -> dict[str, Any]:
@@ -109,6 +110,8 @@ class Log:
     notes: dict[str, Any] = field(default_factory=dict)
     silent: int = 0
     skipped: list[str] = field(default_factory=list)
+    episodes: list[Episode] = field(default_factory=list)
+    pace: list[Pace] = field(default_factory=list)
 
     def keep(self, findings: Iterable[Finding]) -> None:
         self.findings.extend(findings)

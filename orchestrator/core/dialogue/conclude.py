@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Literal
 
 from orchestrator.core.dialogue.ask import Log
-from orchestrator.core.dialogue.codes import LOST, Code
+from orchestrator.core.dialogue.codes import LOST, TABLE, Code
 from orchestrator.core.dialogue.findings import Finding, Verdict
+from orchestrator.core.dialogue.prefix_cache import cache
 from orchestrator.core.dialogue.statistics import bound
 
 _RANK = {"F": 0, "D": 1, "N": 2}
@@ -21,12 +22,13 @@ EXPLAINS: dict[Code, frozenset[Code]] = {
     Code.TOOLS_DISCARDED: _MODELS | _SKILLS,
     Code.HISTORY_DISCARDED: _MODELS | {Code.NEEDLESS_CALL},
     Code.LOOP: frozenset({Code.DEPTH_DRIFT}),
+    Code.CONTEXT_DRIFT: frozenset({Code.DEPTH_DRIFT}),
 }
 """cause -> what is then no news."""
 
 
 def conclude(log: Log, model: str, tier: str, seconds: float = 0.0) -> Verdict:
-    findings = merged(_caused(log.findings))
+    findings = merged([*_caused(log.findings), *_cold(log)])
     worst = min((_RANK[f.severity] for f in findings), default=2)
     verdicts: tuple[Literal["fail", "degraded", "pass"], ...] = ("fail", "degraded", "pass")
     return Verdict(
@@ -41,7 +43,19 @@ def conclude(log: Log, model: str, tier: str, seconds: float = 0.0) -> Verdict:
         bound=bound(log.clean, log.counted),
         skipped=tuple(log.skipped),
         transcript=log.transcript,
+        episodes=tuple(log.episodes),
+        pace=tuple(log.pace),
     )
+
+
+def _cold(log: Log) -> list[Finding]:
+    """A note where the free runs' streamed turns prove that the prefix cache does not work."""
+    found, row = cache(log.pace), TABLE[Code.CACHE_COLD]
+    if found.state != "cold":
+        return []
+    return [
+        Finding(Code.CACHE_COLD.value, row.culprit, row.severity, "free_run", found.reason, row.mend, streamed=True)
+    ]
 
 
 def _caused(findings: Iterable[Finding]) -> list[Finding]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 from orchestrator.core.dialogue.assemble import Assembly
-from orchestrator.core.dialogue.codes import Code
+from orchestrator.core.dialogue.codes import TRANSPORT, Code
+from orchestrator.core.dialogue.rawcalls import READERS
 from orchestrator.core.dialogue.reply import Call, Defect, Reply, Seen
 from orchestrator.core.wire.sse import EventTooLong, Parser
 
@@ -38,6 +41,27 @@ def decode(reply: Reply, streamed: bool) -> Seen:
     if streamed and not text.lstrip().startswith("{"):
         return _stream(reply.raw, defects)
     return _whole(text, defects)
+
+
+def decode_raw(reply: Reply, wire: str) -> Seen:
+    """A reply of /v1/completions: its text, read by a parser of our own for that wire format. Never raises."""
+    seen = decode(reply, streamed=False)
+    if any(Code(defect.code) in TRANSPORT for defect in seen.defects):
+        return seen
+    text = said(json.loads(reply.raw)["choices"][0].get("text"))
+    read = READERS[wire](text)
+    calls = tuple(Call(i, f"raw_{i}", name, json.dumps(arguments)) for i, (name, arguments) in enumerate(read))
+    return replace(seen, content="" if calls else text, calls=calls, defects=())
+
+
+_SPEAKS = re.compile(rb'"(?:content|reasoning_content|reasoning|name|arguments|text)"\s*:\s*"(?!")')
+
+
+def first_token(reply: Reply) -> float:
+    """Seconds to the first piece of a stream in which the model says anything: roles and keep-alives do not count."""
+    found = _SPEAKS.search(reply.raw)
+    at = found.end() if found else 0
+    return next((seconds for size, seconds in reply.marks if size >= at), reply.first)
 
 
 def excerpt(raw: bytes, limit: int = 300) -> str:

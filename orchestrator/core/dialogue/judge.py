@@ -10,7 +10,7 @@ from orchestrator.core.dialogue import markers, schema
 from orchestrator.core.dialogue.arguments import Argued, argued, loosened, show, tally
 from orchestrator.core.dialogue.ask import Ask, Exchange, dumps
 from orchestrator.core.dialogue.codes import LOST, TABLE, TRANSPORT, Code
-from orchestrator.core.dialogue.decode import decode, excerpt
+from orchestrator.core.dialogue.decode import decode, decode_raw, excerpt
 from orchestrator.core.dialogue.findings import Culprit, Finding, Severity
 from orchestrator.core.dialogue.reply import Reply, Seen
 from orchestrator.core.dialogue.setup import Setup
@@ -20,10 +20,15 @@ UNEXPLAINED = 4
 
 
 def judge(setup: Setup, ask: Ask, reply: Reply) -> Exchange:
-    seen = decode(reply, ask.streamed)
+    raw = ask.path != "/chat/completions"
+    seen = decode_raw(reply, setup.wire) if raw else decode(reply, ask.streamed)
     court = Court(setup, ask, reply, seen)
     if not ask.expect.form:
         court.transport()
+    elif raw:
+        court.argued = [argued(call, None) for call in seen.calls]
+        if court.transport():
+            court.expected()
     elif court.transport():
         court.form()
         court.calls()

@@ -22,3 +22,9 @@ def saying(seed: int) -> str:
 
 def words(seed: int, count: int) -> str:
     return " ".join(random.Random(f"words {seed}").sample(wording.WORDS, count))
+
+
+def filler(seed: int, count: int) -> str:
+    """So many words, none of which means anything here."""
+    chosen = random.Random(f"filler {seed}")
+    return " ".join(chosen.choice(wording.WORDS) for _ in range(count))

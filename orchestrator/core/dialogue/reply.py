@@ -11,7 +11,8 @@ Ending = Literal["complete", "cut", "deadline", "too_large", "refused"]
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """headers: lower-case names; raw: at most the executor's limit; seconds: in all; first: to the first byte."""
+    """headers: lower-case names; raw: at most the executor's limit; seconds: in all; first: to the first byte;
+    marks: (bytes that had come, seconds) of the first pieces, for the time to the first token."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
@@ -20,6 +21,7 @@ class Reply:
     problem: str = ""
     seconds: float = 0.0
     first: float = 0.0
+    marks: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,8 @@ def entered(log: Log, exchange: Exchange) -> Exchange:
     log.turns.append(_turn(len(log.turns) + 1, exchange))
     reply = exchange.reply
     log.silent = 0 if reply.ending in ("complete", "too_large") else log.silent + 1
-    if log.silent >= PATIENCE or reply.status in (401, 403, 404):
+    optional = exchange.ask.path != "/chat/completions"
+    if log.silent >= PATIENCE or (reply.status in (401, 403, 404) and not optional):
         log.keep(exchange.findings)
         raise GiveUp
     return exchange

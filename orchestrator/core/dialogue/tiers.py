@@ -9,9 +9,11 @@ from orchestrator.core.dialogue.ask import Log, Talk
 from orchestrator.core.dialogue.scenarios.acceptance import acceptance
 from orchestrator.core.dialogue.scenarios.accounting import accounting
 from orchestrator.core.dialogue.scenarios.choice import auto, named, none, required
+from orchestrator.core.dialogue.scenarios.context import context
 from orchestrator.core.dialogue.scenarios.fidelity import fidelity
-from orchestrator.core.dialogue.scenarios.free_run import long_run, short_run
-from orchestrator.core.dialogue.scenarios.golden import golden
+from orchestrator.core.dialogue.scenarios.free_run import episodes, long_run, short_run
+from orchestrator.core.dialogue.scenarios.golden import golden, golden_deep
+from orchestrator.core.dialogue.scenarios.raw import raw
 from orchestrator.core.dialogue.scenarios.single import irrelevance, parallel, zero_argument
 from orchestrator.core.dialogue.scenarios.together import together
 from orchestrator.core.dialogue.scenarios.truncation import truncation
@@ -19,7 +21,7 @@ from orchestrator.core.dialogue.setup import EVENTS, Setup
 from orchestrator.core.dialogue.talk import GiveUp
 
 Scenario = Callable[[Setup, Log], Talk]
-Tier = Literal["quick", "standard"]
+Tier = Literal["quick", "standard", "full"]
 
 QUICK: tuple[Scenario, ...] = (
     acceptance,
@@ -36,7 +38,11 @@ QUICK: tuple[Scenario, ...] = (
     golden,
     short_run,
 )
-TIERS: dict[Tier, tuple[Scenario, ...]] = {"quick": QUICK, "standard": (*QUICK, together, long_run)}
+TIERS: dict[Tier, tuple[Scenario, ...]] = {
+    "quick": QUICK,
+    "standard": (*QUICK, together, long_run),
+    "full": (*QUICK, together, episodes, golden_deep, raw, context),
+}
 
 
 CONTROL: tuple[Scenario, ...] = (auto,)

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from orchestrator.core.dialogue.setup import Size
 from orchestrator.edge.run.api import EngineDown, Event, QueueFull
 from orchestrator.errors import StackError
 
@@ -20,7 +21,7 @@ from orchestrator.errors import StackError
 class Daemon(Protocol):
     def status(self) -> dict[str, Any]: ...
     def watch(self) -> AsyncIterator[Event]: ...
-    def probe(self, model: str, tier: str, seed: int | None) -> AsyncIterator[Event]: ...
+    def probe(self, model: str, size: Size) -> AsyncIterator[Event]: ...
     async def verb(self, verb: str, model: str) -> None: ...
     def retry(self) -> None: ...
     def leave(self, *, keep_engines: bool) -> None: ...
@@ -50,7 +51,7 @@ def app(daemon: Daemon) -> Starlette:
 
     async def probe(request: Request) -> Response:
         body = await request.json()
-        found = daemon.probe(body["model"], body.get("tier", "standard"), body.get("seed"))
+        found = daemon.probe(body.pop("model"), Size(**body))
         return StreamingResponse(_lines(found), media_type="text/event-stream")
 
     async def verb(request: Request) -> Response:

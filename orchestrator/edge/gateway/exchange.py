@@ -142,8 +142,8 @@ class Exchange:
     # upstream.Sink
 
     def head(self, status: int, headers: Headers, until_close: bool) -> None:
-        self._request.forget()
         self._reply = Reply(self._gateway, self._request, self._model, status, headers)
+        self._request.forget()
 
     def body(self, data: bytes) -> None:
         if self._reply is not None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
 from orchestrator.core.plan import Plan
@@ -18,6 +19,7 @@ from orchestrator.edge.gateway.metrics import Metrics
 from orchestrator.edge.gateway.pool import Pools
 from orchestrator.edge.gateway.request import Request
 from orchestrator.edge.gateway.routes import NATIVE, NEEDS, OPEN, PROXIED, READS, label
+from orchestrator.edge.gateway.tripwire import Leases, Tripwire
 from orchestrator.edge.run.api import Supervisor, Upstream
 
 Tools = Literal["verified", "degraded", "failed", "untested", "none"]
@@ -40,7 +42,7 @@ class Gateway:
         ready: Callable[[], bool],
         limits: Limits | None = None,
     ) -> None:
-        self.supervisor = supervisor
+        self.supervisor: Leases = supervisor
         self.limits = limits or Limits()
         self.metrics = Metrics(supervisor.states)
         self.metrics.clients = lambda: len(self.clients)
@@ -105,6 +107,22 @@ class Gateway:
         if request is not None:
             self.forget(request)
         self.metrics.series("", label(request.path) if request is not None else "none").done(status, 0.0, None)
+
+    # For who watches the traffic
+
+    def requests_of(self, model: str) -> int:
+        """How many requests for a model have ended, however."""
+        return self.metrics.requests_of(model)
+
+    @contextlib.contextmanager
+    def tripwire(self, model: str, ring: Callable[[], None]) -> Iterator[None]:
+        """Calls `ring` before a request for the model gets its lease. One at a time."""
+        direct = self.supervisor
+        self.supervisor = Tripwire(direct, model, ring)
+        try:
+            yield
+        finally:
+            self.supervisor = direct
 
     # For the exchange
 

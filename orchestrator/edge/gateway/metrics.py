@@ -10,6 +10,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from orchestrator.edge.gateway.declared import Verdict
 from orchestrator.edge.run.api import EngineState
 
 SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
@@ -64,6 +65,7 @@ class Metrics(Collector):
         self._series: dict[tuple[str, str], Series] = {}
         self.tokens: dict[tuple[str, str], int] = {}
         self.tool_calls: dict[tuple[str, str], int] = {}
+        self.tool_faults: dict[tuple[str, str], int] = {}
         self.dropped = 0
         self.retries = 0
         self.waiting: Callable[[], int] = lambda: 0
@@ -81,9 +83,24 @@ class Metrics(Collector):
     def add_tokens(self, model: str, kind: str, count: int) -> None:
         self.tokens[model, kind] = self.tokens.get((model, kind), 0) + count
 
-    def add_tool_call(self, model: str, valid: bool) -> None:
-        key = (model, "valid" if valid else "invalid")
+    def add_tool_call(self, model: str, verdict: Verdict) -> None:
+        key = (model, verdict if verdict in ("valid", "unchecked") else "invalid")
         self.tool_calls[key] = self.tool_calls.get(key, 0) + 1
+        if key[1] == "invalid":
+            self.tool_faults[model, verdict] = self.tool_faults.get((model, verdict), 0) + 1
+
+    def calls_of(self, model: str) -> dict[str, int]:
+        """Tool calls in answers of a model; then, where there are any, those that are invalid by reason."""
+        found = {verdict: self.tool_calls.get((model, verdict), 0) for verdict in ("valid", "invalid", "unchecked")}
+        return found | {why: count for (name, why), count in self.tool_faults.items() if name == model}
+
+    def requests_of(self, model: str) -> int:
+        """How many requests for a model have ended, however."""
+        return sum(sum(series.statuses.values()) for (name, _), series in self._series.items() if name == model)
+
+    def add(self, collector: Collector) -> None:
+        """Shows what another part counts."""
+        self._registry.register(collector)
 
     def text(self) -> bytes:
         """Prometheus text format."""
@@ -93,6 +110,7 @@ class Metrics(Collector):
         yield from self._requests()
         yield _counter("stack_tokens", "Tokens that engines reported", ("model", "kind"), self.tokens)
         yield _counter("stack_tool_calls", "Tool calls in answers", ("model", "verdict"), self.tool_calls)
+        yield _counter("stack_invalid_tool_calls", "Why they are invalid", ("model", "reason"), self.tool_faults)
         yield CounterMetricFamily("stack_uncounted_answers", "Not looked into: counting was behind", value=self.dropped)
         yield CounterMetricFamily("stack_retries", "Requests sent again on a fresh connection", value=self.retries)
         yield GaugeMetricFamily("stack_uncounted_bytes", "Answers that wait to be counted", value=self.waiting())

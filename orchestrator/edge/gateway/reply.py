@@ -36,6 +36,7 @@ class Reply:
 
     __slots__ = (
         "_copy",
+        "_declaring",
         "_encoded",
         "_gateway",
         "_head",
@@ -69,6 +70,7 @@ class Reply:
         self._tail = self._last = b""
         self._mid_event = False
         self._copy: Copy | None = None
+        self._declaring = request.declaring
         kind = b""
         self._encoded = False
         lines = [_STATUS.get(status) or b"HTTP/1.1 %d Unknown\r\n" % status, gateway.stamp(model)]
@@ -83,7 +85,8 @@ class Reply:
         self._json = kind.startswith(b"application/json")
         self._stream = kind.startswith(b"text/event-stream") and status < 400 and not self._encoded
         if self._stream:
-            self._copy = gateway.judge.stream(model, request.dialect)
+            self._copy = gateway.judge.stream(model, request.dialect, self._declaring)
+            self._declaring = None
             self._start()
 
     def take(self) -> bytes:
@@ -157,7 +160,7 @@ class Reply:
             self._head = [line for line in self._head if not line.startswith(b"content-type:")]
             self._head.append(b"content-type: application/json\r\n")
         elif self._json and self.status == 200 and not self._encoded:
-            self._gateway.judge.answer(self._model, self._request.dialect, body)
+            self._gateway.judge.answer(self._model, self._request.dialect, body, self._declaring)
         if not self.keep:
             self._head.append(b"connection: close\r\n")
         if self.status not in (204, 304):

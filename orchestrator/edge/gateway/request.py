@@ -103,6 +103,11 @@ class Request:
     def body(self) -> bytes:
         return self._body if isinstance(self._body, bytes) else bytes(self._body)
 
+    @property
+    def declaring(self) -> bytes | bytearray | None:
+        """The body, not copied, if it declares tools: for counting."""
+        return self._body if self.found is not None and self.found.tools else None
+
     def forget(self) -> None:
         """Lets go of the body."""
         self._body, self._scanner = b"", None

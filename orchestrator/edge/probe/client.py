@@ -17,6 +17,8 @@ REPLY_LIMIT = 4 << 20
 CONNECT_SECONDS = 10.0
 BUSY = (429, 503)
 TRIES = 4
+MARKS = 64
+"""Pieces of a reply whose arrival is remembered."""
 PAUSE, LONGEST_PAUSE = 1.0, 20.0
 """Seconds between two tries, and the most that a Retry-After may ask for."""
 
@@ -31,7 +33,7 @@ class ProbeClient:
         headers = {"Accept-Encoding": "identity", "Connection": "close"}
         if key:
             headers["Authorization"] = f"Bearer {key}"
-        self._url = f"{base.rstrip('/')}/chat/completions"
+        self._base = base.rstrip("/")
         self._seconds = request_seconds
         self._client: httpx.AsyncClient = httpx.AsyncClient(
             headers=headers,
@@ -64,7 +66,7 @@ class ProbeClient:
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._seconds):
-                await self._receive(ask.payload, state, started)
+                await self._receive(self._base + ask.path, ask.payload, state, started)
             ending: Ending = "too_large" if state.full else "complete"
         except TimeoutError:
             ending, state.problem = "deadline", f"{self._seconds:g} s"
@@ -74,15 +76,19 @@ class ProbeClient:
             ending, state.problem = "cut", str(error) or type(error).__name__
         seconds = time.monotonic() - started
         raw = bytes(state.raw)
-        return Reply(state.status, state.headers, raw, ending, state.problem, seconds, state.first or seconds)
+        first, marks = state.first or seconds, tuple(state.marks)
+        return Reply(state.status, state.headers, raw, ending, state.problem, seconds, first, marks)
 
-    async def _receive(self, payload: dict[str, Any], state: _Partial, started: float) -> None:
-        async with self._client.stream("POST", self._url, json=payload) as response:
+    async def _receive(self, url: str, payload: dict[str, Any], state: _Partial, started: float) -> None:
+        async with self._client.stream("POST", url, json=payload) as response:
             state.status = response.status_code
             state.headers = {name.lower(): value for name, value in response.headers.items()}
             async for piece in response.aiter_raw():
-                state.first = state.first or time.monotonic() - started
+                now = time.monotonic() - started
+                state.first = state.first or now
                 state.raw += piece[: REPLY_LIMIT - len(state.raw)]
+                if len(state.marks) < MARKS:
+                    state.marks.append((len(state.raw), now))
                 if len(state.raw) >= REPLY_LIMIT:
                     state.full = True
                     return
@@ -96,5 +102,6 @@ class _Partial:
         self.headers: dict[str, str] = {}
         self.raw = bytearray()
         self.first = 0.0
+        self.marks: list[tuple[int, float]] = []
         self.full = False
         self.problem = ""

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 from orchestrator.core.backend import Can
 from orchestrator.core.dialogue.ask import Turn
 from orchestrator.core.dialogue.findings import Verdict
+from orchestrator.core.dialogue.setup import Size
 from orchestrator.core.launch import Launch
 from orchestrator.core.plan import Plan
-from orchestrator.edge.probe.verdicts import Verdicts
+from orchestrator.edge.probe.verdicts import Mark, Verdicts
 from orchestrator.edge.run.api import EngineDown, Event, QueueFull, Supervisor
-from orchestrator.errors import StackError
+from orchestrator.errors import StackError, UsageError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A model's mark was another one. at: unix time; why: the finding that failed it, "" where it did not fail."""
+
+    before: Mark
+    after: Mark
+    at: float
+    why: str
 
 
 class Prover:
-    """Probes one model at a time. `settled` is set once every model in scope is proven or cannot be."""
+    """Probes one model at a time. `settled` is set once every model in scope is proven or cannot be.
+
+    one: held by whoever probes; interrupt: ends a probe in the background, which gives way to one that was asked for;
+    changes: model -> how its mark changed last, since the daemon started.
+    """
 
     def __init__(
         self,
@@ -35,9 +55,12 @@ class Prover:
         self._emit = emit
         self._can = can
         self._key = key
-        self._one = asyncio.Lock()
+        self.one = asyncio.Lock()
+        self.interrupt: Callable[[], None] | None = None
+        self.changes: dict[str, Change] = {}
         self.settled = asyncio.Event()
-        self.warnings: list[str] = []
+        self._warnings: list[str] = []
+        self._complaints: dict[str, str] = {}
         self.failed: dict[str, EngineDown] = {}
         self.crooked = False
         """The gateway spoilt a call that the engine had made well."""
@@ -51,7 +74,8 @@ class Prover:
 
     async def settle(self) -> None:
         """Loads and proves the models in scope, one after another, then says so."""
-        self.warnings.clear()
+        self._warnings.clear()
+        self._complaints.clear()
         self.failed.clear()
         self.crooked = False
         try:
@@ -70,28 +94,38 @@ class Prover:
             tier = self._plan.stack.probe.on_up
             if "tools" not in launch.capabilities or tier == "none":
                 return
-            verdict = self._verdicts.get(launch)
+            verdict = self._verdicts.get(launch, tier)
             if verdict is not None:
                 self._tell(launch, verdict, cached=True)
             else:
-                verdict = await self.probe(launch.model, tier, budget=self._plan.stack.probe.budget)
+                verdict = await self.probe(launch.model, Size(tier), budget=self._plan.stack.probe.budget)
             if verdict.verdict != "fail":
                 await self._control(launch)
-            elif self._plan.stack.probe.tools == "warn":
-                self.warnings.append(f"the tool path of {launch.model} does not hold: {self._verdicts.finding(launch)}")
-            if verdict.verdict == "degraded":
-                bad = "; ".join(f"{f.code}: {f.text}" for f in verdict.findings if f.severity == "D")
-                self.warnings.append(f"the tool path of {launch.model} is degraded: {bad}")
+            self._complain(launch, verdict)
         except EngineDown as error:
             self.failed[launch.model] = error
-            self.warnings.append(error.text if launch.model in error.text else f"{launch.model}: {error.text}")
+            self._warnings.append(error.text if launch.model in error.text else f"{launch.model}: {error.text}")
         except (QueueFull, StackError) as error:
-            self.warnings.append(f"{launch.model} is untested: {error}")
+            self._warnings.append(f"{launch.model} is untested: {error}")
         except TimeoutError:
             budget = self._plan.stack.probe.budget
             text = f"{launch.model} is untested: the probe took longer than probe.budget ({budget} s)"
-            self.warnings.append(text)
+            self._warnings.append(text)
             self._emit(Event("verdict", launch.model, text, {"verdict": "untested"}))
+
+    def _complain(self, launch: Launch, verdict: Verdict) -> None:
+        """One warning a model, of the verdict that stands."""
+        self._complaints.pop(launch.model, None)
+        if verdict.verdict == "fail" and self._plan.stack.probe.tools == "warn":
+            text = f"the tool path of {launch.model} does not hold: {self._verdicts.finding(launch)}"
+            self._complaints[launch.model] = text
+        if verdict.verdict == "degraded":
+            bad = "; ".join(f"{f.code}: {f.text}" for f in verdict.findings if f.severity == "D")
+            self._complaints[launch.model] = f"the tool path of {launch.model} is degraded: {bad}"
+
+    @property
+    def warnings(self) -> list[str]:
+        return [*self._warnings, *self._complaints.values()]
 
     async def _control(self, launch: Launch) -> None:
         """One turn through the gateway, for what only it could spoil (DESIGN.md, decision 6)."""
@@ -101,37 +135,72 @@ class Prover:
         self.crooked |= bool(findings)
         for finding in findings:
             text = f"through the gateway: {finding.code}: {finding.text}"
-            self.warnings.append(text)
+            self._warnings.append(text)
             self._emit(Event("log", launch.model, text))
 
-    async def probe(self, model: str, tier: str, *, seed: int | None = None, budget: float | None = None) -> Verdict:
-        """One probe on a lease, straight to the engine. Raises EngineDown, QueueFull, TimeoutError past the budget."""
-        from orchestrator.edge.probe import runner as probing
-
+    async def probe(self, model: str, size: Size, *, budget: float | None = None) -> Verdict:
+        """One probe on a lease, straight to the engine. Raises EngineDown, QueueFull, TimeoutError past the budget,
+        UsageError for a size that is none."""
         launch = self._plan.launch(model)
-        async with self._one:
+
+        def on_turn(turn: Turn) -> None:
+            self._emit(Event("turn", model, "", asdict(turn)))
+
+        if self.interrupt is not None:
+            self.interrupt()
+        async with self.one:
             await self._supervisor.acquire(model)
             try:
-                upstream = self._supervisor.direct(model)
-                target = probing.target_of(launch, upstream, self._can(launch))
-
-                def on_turn(turn: Turn) -> None:
-                    self._emit(Event("turn", model, "", asdict(turn)))
-
-                verdict = await probing.probe(
-                    target,
-                    tier,
-                    seed=seed,
-                    parameters=probing.parameters_of(launch),
-                    on_turn=on_turn,
-                    deadline=budget,
-                )
+                verdict = await self.ask(launch, size, budget=budget, on_turn=on_turn)
             finally:
                 self._supervisor.release(model)
-        verdict = replace(verdict, model=model)
-        self._verdicts.put(launch, verdict)
-        self._tell(launch, verdict, cached=False)
+        self.keep(launch, verdict)
         return verdict
+
+    async def ask(
+        self,
+        launch: Launch,
+        size: Size,
+        *,
+        budget: float | None = None,
+        on_turn: Callable[[Turn], None] | None = None,
+    ) -> Verdict:
+        """The same for a caller that holds `one` and a lease. Nothing is kept yet. Raises TimeoutError."""
+        from orchestrator.edge.probe import runner as probing
+
+        target = probing.target_of(launch, self._supervisor.direct(launch.model), self._can(launch))
+        if size.tier == "full" and launch.weights:
+            target = await asyncio.to_thread(probing.with_template, target, Path(launch.weights))
+        try:
+            parameters = probing.parameters_of(launch).sized(size)
+        except ValueError as error:
+            raise UsageError(f"--{error}") from None
+        verdict = await probing.probe(
+            target,
+            size.tier,
+            seed=size.seed,
+            parameters=parameters,
+            on_turn=on_turn,
+            deadline=budget,
+        )
+        return replace(verdict, model=launch.model)
+
+    def keep(self, launch: Launch, verdict: Verdict, *, quietly: bool = False) -> None:
+        """quietly: watchers hear of it only where it changes the model's mark."""
+        before = self._verdicts.mark(launch)
+        self._verdicts.put(launch, verdict)
+        self._complain(launch, self._verdicts.get(launch) or verdict)
+        after = self._verdicts.mark(launch)
+        if before not in (after, "untested"):
+            why = self._verdicts.finding(launch) or ""
+            self.changes[launch.model] = Change(before, after, time.time(), why)
+            log.warning("the tools of %s were %s and are %s now%s", launch.model, before, after, why and f": {why}")
+        if not quietly or before != after:
+            self._tell(launch, verdict, cached=False)
+
+    @property
+    def busy(self) -> bool:
+        return self.one.locked()
 
     def _tell(self, launch: Launch, verdict: Verdict, *, cached: bool) -> None:
         data: dict[str, object] = {"verdict": verdict.verdict, "cached": cached}

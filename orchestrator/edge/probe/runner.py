@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,9 +16,11 @@ from orchestrator.core.backend import Can
 from orchestrator.core.dialogue.ask import Log, Turn
 from orchestrator.core.dialogue.conclude import conclude
 from orchestrator.core.dialogue.findings import Culprit, Finding, Verdict
-from orchestrator.core.dialogue.setup import Parameters, Setup
+from orchestrator.core.dialogue.reports.safe import masked
+from orchestrator.core.dialogue.setup import Parameters, Render, Setup
 from orchestrator.core.dialogue.tiers import CONTROL, TIERS, Scenario, Tier, dialogue
 from orchestrator.core.launch import Launch
+from orchestrator.edge.modelfiles.bad_weights import BadWeights
 from orchestrator.edge.probe.client import CONNECT_SECONDS, ProbeClient
 from orchestrator.edge.run.api import Upstream
 from orchestrator.errors import EngineError, UsageError
@@ -38,19 +41,38 @@ class BudgetExceeded(TimeoutError):
 @dataclass(frozen=True, slots=True)
 class Target:
     """A server to probe. base: API root ending in /v1; model: as the server calls it; key: bearer token or None;
-    wire: how its template opens a call (`ToolPath.wire`), "" = unknown; can: None = nothing is known of the engine."""
+    wire: how its template opens a call (`ToolPath.wire`), "" = unknown; can: None = nothing is known of the engine;
+    render: its chat template, for the raw arm, None = not at hand."""
 
     base: str
     model: str
     key: str | None = None
     wire: str = ""
     can: Can | None = None
+    render: Render | None = None
 
 
 def target_of(launch: Launch, upstream: Upstream, can: Can | None = None) -> Target:
     """can: what the backend says of this version and parser; of an attached server nothing is known."""
     known = None if launch.backend == "openai" else can
     return Target(upstream.base, upstream.model, upstream.key, launch.tools.wire, known)
+
+
+def with_template(target: Target, weights: Path) -> Target:
+    """With the chat template beside these weights (a folder or a GGUF): its wire format, and the raw arm. The target as
+    it is where there is none. Raises UsageError for a template that cannot be used."""
+    from orchestrator.core import families
+    from orchestrator.edge.modelfiles import chat_template
+
+    try:
+        template = chat_template.read(weights)
+        if template is None:
+            return target
+        family, _ = families.detect(template.text, template.model_type, "")
+        wire = target.wire or (family.wire if family else "")
+        return replace(target, wire=wire, render=partial(chat_template.prompt, template))
+    except (chat_template.BadTemplate, BadWeights, OSError) as error:
+        raise UsageError(f"the chat template of {weights} {error}") from None
 
 
 def parameters_of(launch: Launch) -> Parameters:
@@ -82,23 +104,27 @@ async def probe(
     parameters: Parameters | None = None,
     on_turn: Callable[[Turn], None] | None = None,
     deadline: float | None = None,
+    log: Log | None = None,
 ) -> Verdict:
-    """The verdict of a tier ("quick" or "standard") on a server that the caller keeps up meanwhile.
+    """The verdict of a tier ("quick", "standard" or "full") on a server that the caller keeps up meanwhile.
 
-    deadline: seconds for all of it. Raises BudgetExceeded past it, UsageError for a tier that does not exist.
+    deadline: seconds for all of it; log: filled on the way, for a caller that may have to break off. Raises
+    BudgetExceeded past the deadline, UsageError for a tier that does not exist.
     """
     known: Tier | None = next((name for name in TIERS if name == tier), None)
     if known is None:
         raise UsageError(f"there is no tier {tier!r}", mend=f"tiers: {', '.join(TIERS)}")
-    setup = Setup(target.model, SEED if seed is None else seed, target.wire, target.can, parameters or Parameters())
-    log, started = Log(), time.monotonic()
+    number, size = SEED if seed is None else seed, parameters or Parameters()
+    setup = Setup(target.model, number, target.wire, target.can, size, target.render)
+    log, started = Log() if log is None else log, time.monotonic()
     try:
         async with asyncio.timeout(deadline):
             await _talk(setup, TIERS[known], log, target, on_turn)
     except TimeoutError:
         spent = time.monotonic() - started
-        raise BudgetExceeded(deadline or spent, conclude(log, target.model, known, spent)) from None
-    return conclude(log, target.model, known, time.monotonic() - started)
+        raise BudgetExceeded(deadline or spent, masked(conclude(log, target.model, known, spent), target.key)) from None
+    # a server may repeat the key in its errors, which are our evidence
+    return masked(conclude(log, target.model, known, time.monotonic() - started), target.key)
 
 
 async def control_turn(gateway: str, model: str, key: str | None = None) -> tuple[Finding, ...]:
@@ -107,7 +133,7 @@ async def control_turn(gateway: str, model: str, key: str | None = None) -> tupl
     log = Log()
     await _talk(Setup(model, SEED), CONTROL, log, Target(gateway, model, key), None)
     bad = [found for found in log.findings if found.severity != "N"]
-    return tuple(replace(found, culprit=Culprit.GATEWAY, scenario="control") for found in bad)
+    return tuple(masked(replace(found, culprit=Culprit.GATEWAY, scenario="control"), key) for found in bad)
 
 
 async def _talk(
@@ -128,7 +154,7 @@ async def _talk(
                 batch = ()
             for turn in log.turns[told:]:
                 if on_turn is not None:
-                    on_turn(turn)
+                    on_turn(masked(turn, target.key))
             told = len(log.turns)
 
 

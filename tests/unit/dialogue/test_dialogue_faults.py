@@ -15,7 +15,10 @@ from orchestrator.core.dialogue.tiers import TIERS, dialogue
 from tests.unit.dialogue.driver import FAULTS, HERMES, Style, answered, drive, told
 
 NOTES = {"required_ignored", "named_ignored", "none_ignored"}
+FULL = {"context_drift", "cache_cold"}
+KIMI = {"id_format"}
 ODD = {
+    "wrong_arguments": [("wrong_call", "model_or_quantization", "F")],
     "id_empty": [("id_rejected", "template_or_history", "D")],
     "invalid_utf8": [("bad_json", "server", "F")],
     "no_call": [("no_call", "model_or_quantization", "F")],
@@ -23,12 +26,18 @@ ODD = {
 
 
 @pytest.mark.parametrize("tier", ["quick", "standard"])
-@pytest.mark.parametrize("fault", sorted(set(FAULTS) - NOTES))
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - NOTES - FULL - KIMI))
 def test_each_fault_is_named_alone(fault: str, tier: str) -> None:
     verdict, _ = drive(Style(fault=fault), tier)  # type: ignore[arg-type]
     row = TABLE[Code(fault)] if fault not in ODD else None
     assert told(verdict) == (ODD[fault] if row is None else [(fault, row.culprit.value, row.severity)])
     assert verdict.verdict == ("fail" if told(verdict)[0][2] == "F" else "degraded")
+
+
+@pytest.mark.parametrize("tier", ["quick", "standard"])
+def test_ids_of_another_format_are_named_where_the_template_wants_kimis(tier: str) -> None:
+    verdict, _ = drive(Style(fault="id_format"), tier, wire="<|tool_calls_section_begin|>")  # type: ignore[arg-type]
+    assert told(verdict) == [("id_format", "server", "D")]
 
 
 @pytest.mark.parametrize("fault", sorted(NOTES))

@@ -26,7 +26,8 @@ from orchestrator.core.dialogue.ask import (
 from orchestrator.core.dialogue.blame import parallel_blamed
 from orchestrator.core.dialogue.codes import Code
 from orchestrator.core.dialogue.confirm import Explained, checked, drifted, explain
-from orchestrator.core.dialogue.findings import Finding
+from orchestrator.core.dialogue.decode import first_token
+from orchestrator.core.dialogue.findings import Episode, Finding, Pace
 from orchestrator.core.dialogue.scenarios.golden import ask_at, long_walk
 from orchestrator.core.dialogue.setup import Setup
 from orchestrator.core.dialogue.talk import one
@@ -51,14 +52,31 @@ def long_run(setup: Setup, log: Log) -> Talk:
     yield from Run(setup, log, walk, "free_run", streamed_first=False).talk()
 
 
-class Run:
-    def __init__(self, setup: Setup, log: Log, walk: ledger.Walk, name: str, *, streamed_first: bool) -> None:
-        self.setup, self.log, self.walk, self.name, self.first = setup, log, walk, name, streamed_first
-        self.messages: list[Message] = [user(walk.prompt)]
+def episodes(setup: Setup, log: Log) -> Talk:
+    """The long run again and again, each with keys of its own; the verdict counts the turns of them all. The first is
+    the standard tier's."""
+    for number in range(setup.parameters.episodes):
+        own = replace(setup, seed=setup.seed + 2 + number)
+        run = Run(setup, log, long_walk(own), "free_run", streamed_first=number % 2 == 1, seed=own.seed)
+        yield from run.talk(fresh=number == 0)
 
-    def talk(self) -> Talk:
+
+class Run:
+    def __init__(
+        self, setup: Setup, log: Log, walk: ledger.Walk, name: str, *, streamed_first: bool, seed: int | None = None
+    ) -> None:
+        self.setup, self.log, self.walk, self.name, self.first = setup, log, walk, name, streamed_first
+        self.seed = setup.seed if seed is None else seed
+        self.messages: list[Message] = [user(walk.prompt)]
+        self.prompt_tokens = 0
+
+    def talk(self, *, fresh: bool = True) -> Talk:
+        """fresh: the verdict's counts begin here."""
         log = self.log
-        log.counted, log.clean, log.first_failure = 0, 0, None
+        if fresh:
+            log.counted, log.clean, log.first_failure = 0, 0, None
+            log.episodes.clear()
+        log.episodes.append(Episode("free_run", self.seed, 0))
         for turn, step in enumerate(self.walk.steps, 1):
             exchange = yield from checked(self.setup, log, self._ask(turn, Expect(calls=step.calls), step.kind))
             findings = parallel_blamed(log, exchange)
@@ -82,10 +100,25 @@ class Run:
         log.keep(findings)
         log.counted += 1
         log.clean += not bad
-        if bad and log.first_failure is None:
+        known = log.episodes[-1]
+        code = next((f.code for f in findings if f.severity != "N"), "")
+        first = turn if bad and known.failed is None else known.failed
+        log.episodes[-1] = replace(known, turns=turn, failed=first, code=known.code or code)
+        self._pace(exchange, turn)
+        if bad and (log.first_failure is None or turn < log.first_failure):
             log.first_failure = turn
             said = self._said(exchange) if exchange.seen.calls else {"content": exchange.seen.content}
             log.transcript = log.transcript or (*self.messages, {"role": "assistant", **said})
+
+    def _pace(self, exchange: Exchange, turn: int) -> None:
+        """How long the first token of a streamed turn took, for so many tokens of which so many are new."""
+        tokens, before = exchange.seen.prompt_tokens, self.prompt_tokens
+        if tokens is None:
+            return
+        self.prompt_tokens = tokens
+        if exchange.ask.streamed and turn > 1:
+            first = first_token(exchange.reply)
+            self.log.pace.append(Pace(turn, tokens, max(tokens - before, 0), round(first, 4)))
 
     def _said(self, exchange: Exchange) -> Message:
         """The server's message as a client sends it back."""

@@ -8,16 +8,26 @@ from orchestrator.core.dialogue.confirm import checked, drifted
 from orchestrator.core.dialogue.setup import Setup
 
 TURNS = (1, 5, 20)
+DEEP = (2, 10, 30, 40)
+"""What the full tier samples beside these."""
 
 
 def golden(setup: Setup, log: Log) -> Talk:
     """Streamed and not in turn. Notes: `golden`, whether the first turn is right."""
+    yield from _sampled(setup, log, TURNS)
+
+
+def golden_deep(setup: Setup, log: Log) -> Talk:
+    yield from _sampled(setup, log, tuple(turn for turn in DEEP if turn <= setup.parameters.turns))
+
+
+def _sampled(setup: Setup, log: Log, turns: tuple[int, ...]) -> Talk:
     walk = long_walk(setup)
-    for place, turn in enumerate(TURNS):
+    for place, turn in enumerate(turns):
         exchange = yield from checked(setup, log, ask_at(setup, log, walk, turn, "golden", streamed=place % 2 == 0))
         if turn == 1:
             log.notes["golden"] = exchange.right
-        log.keep(exchange.findings if turn == 1 or not log.notes["golden"] else drifted(exchange))
+        log.keep(exchange.findings if turn == 1 or not log.notes.get("golden", True) else drifted(exchange))
 
 
 def long_walk(setup: Setup) -> ledger.Walk:

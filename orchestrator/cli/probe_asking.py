@@ -1,0 +1,140 @@
+"""Where a probe's verdict comes from: a server's URL, or the daemon; with a report even of what was cut short."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from orchestrator.cli.probe_report import Report
+from orchestrator.core.dialogue.ask import Log
+from orchestrator.core.dialogue.conclude import conclude
+from orchestrator.core.dialogue.findings import Verdict
+from orchestrator.core.dialogue.reports.safe import masked
+from orchestrator.core.dialogue.setup import Parameters, Size
+from orchestrator.edge.probe.report import Reported, files_of, save, verdict_of
+from orchestrator.errors import EngineError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """written: the reports' files; cut_exit: the exit code where told.cut_short is not empty."""
+
+    told: Reported
+    report: Report
+    written: tuple[Path, ...] = ()
+    cut_exit: int = 130
+
+
+class Prober(Protocol):
+    """log: what has been seen so far, for a report of a run that is cut short; key: never in a report."""
+
+    log: Log
+    key: str | None
+    name: str
+    size: Size
+
+    def verdict(self, report: Report) -> Verdict: ...
+
+
+def ask(first: Prober, second: Prober | None, places: Sequence[Path], *, quiet: bool) -> Asked:
+    """One verdict, or two to compare. An interruption ends it with what was seen until then."""
+    for place in places:
+        files_of(place)
+    report, verdicts, why = Report(quiet=quiet), [], ""
+    with report:
+        for prober in (first, second):
+            if prober is None or why:
+                continue
+            try:
+                verdicts.append(prober.verdict(report))
+            except KeyboardInterrupt:
+                verdicts.append(masked(conclude(prober.log, prober.name, prober.size.tier), prober.key))
+                why = "interrupted"
+    told = Reported(verdicts[0], verdicts[1] if len(verdicts) > 1 else None, tuple(report.scenarios), why)
+    written = tuple(path for place in places for path in save(told, place))
+    return Asked(told, report, written)
+
+
+def key_of(env: str | None, file: Path | None) -> str | None:
+    from orchestrator.edge import secrets
+
+    if env is not None:
+        return secrets.read("env", env, "--key-env")
+    return None if file is None else secrets.read("file", str(file), "--key-file")
+
+
+class ByUrl:
+    """Any OpenAI-compatible server. weights: a folder with probe.json and the model's template, if there is one."""
+
+    def __init__(self, url: str, name: str, key: str | None, weights: Path | None, size: Size) -> None:
+        from orchestrator.edge.probe import runner
+
+        if weights is not None and not (weights / runner.PARAMETERS_FILE).is_file():
+            raise UsageError(f"--weights: there is no {runner.PARAMETERS_FILE} in {weights}", mend="leave it out")
+        self.log, self.name, self.size, self.key = Log(), name, size, key
+        self._url, self._weights = url, weights
+        runner.reach(url)
+
+    def verdict(self, report: Report) -> Verdict:
+        import asyncio
+
+        from orchestrator.edge.probe import runner
+
+        target = runner.Target(self._url, self.name, self.key)
+        given = None
+        if self._weights is not None:
+            given = runner.read_parameters(self._weights)
+            target = runner.with_template(target, self._weights)
+        try:
+            given = (given or Parameters()).sized(self.size)
+        except ValueError as error:
+            raise UsageError(f"--{error}") from None
+        done = runner.probe(
+            target,
+            self.size.tier,
+            seed=self.size.seed,
+            parameters=given,
+            on_turn=lambda turn: report.turn(asdict(turn)),
+            log=self.log,
+        )
+        return asyncio.run(done)
+
+
+class ByDaemon:
+    """A model of the running stack."""
+
+    def __init__(self, file: Path, name: str, size: Size) -> None:
+        self.log, self.name, self.size, self._file = Log(), name, size, file
+        self.key: str | None = None
+
+    def verdict(self, report: Report) -> Verdict:
+        from orchestrator import pipeline
+        from orchestrator.edge.control import client as control
+        from orchestrator.edge.paths import StackPaths
+
+        body = {"model": self.name, **asdict(self.size)}
+        for event in control.stream(StackPaths(pipeline.name_of(self._file)), "POST", "/probe", body):
+            data: dict[str, Any] = dict(event.data or {})
+            if event.kind == "turn":
+                report.turn(data)
+                self._seen(data)
+            elif event.kind == "done" and "verdict" in data:
+                return verdict_of(dict(data["verdict"]))
+            elif event.kind == "done":
+                raise EngineError(str(data.get("error") or event.text), details=tuple(data.get("details") or ()))
+            else:
+                report.line(event.text)
+        raise EngineError("the daemon ended the probe without a verdict", mend="stack logs")
+
+    def _seen(self, turn: dict[str, Any]) -> None:
+        """The turns of the free runs, counted here too: of a run that is cut short the daemon sends no verdict."""
+        log = self.log
+        if turn["scenario"].startswith("free_run") and turn["turn"]:
+            if turn["turn"] == 1:
+                log.counted, log.clean, log.first_failure = 0, 0, None
+            log.counted += 1
+            log.clean += bool(turn["ok"])
+            if not turn["ok"] and log.first_failure is None:
+                log.first_failure = turn["turn"]
