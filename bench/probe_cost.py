@@ -1,7 +1,8 @@
 """What the probe itself costs: python bench/probe_cost.py
 
-A free run of 40 turns against a fake engine whose replies take 50 ms: all that is not those 50 ms is overhead, the fake
-engine's own work and the sockets included. Then 1,000 turns: the memory after them against that after the first 200.
+A standard probe (a free run of 40 turns in it) against a fake engine whose replies take 50 ms, and the same requests
+sent by http.client right after: what the probe takes longer is its overhead. Then 1,000 turns: the memory after them
+against that after the first 200.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import http.client
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
+from unittest import mock
+from urllib.parse import urlsplit
 
 import psutil
 
@@ -21,6 +26,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from bench.probe_engine import FakeEngine
 from orchestrator.core.dialogue.ask import Turn
 from orchestrator.core.dialogue.setup import Parameters
+from orchestrator.edge.probe import client
+from orchestrator.edge.probe.post import post
 from orchestrator.edge.probe.runner import Target, probe
 
 REPLY = 0.05
@@ -28,15 +35,39 @@ EPISODE = 40
 
 
 async def overhead(rounds: int) -> float:
-    """The median share of the time of a standard probe that is not the engine's 50 ms a reply."""
+    """The median of how much longer a standard probe takes than its bare requests, sent again by http.client."""
     shares = []
     async with FakeEngine("--reply-delay", str(REPLY)) as engine:
         for _ in range(rounds):
-            turns: list[Turn] = []
-            begun = time.monotonic()
-            await probe(Target(engine.url, "fake"), "standard", on_turn=turns.append, parameters=Parameters(together=1))
-            shares.append((time.monotonic() - begun) / (len(turns) * REPLY) - 1)
+            sent = Recorder()
+            with mock.patch.object(client, "post", sent):
+                begun = time.monotonic()
+                await probe(Target(engine.url, "fake"), "standard", parameters=Parameters(together=1))
+                whole = time.monotonic() - begun
+            shares.append(whole / await asyncio.to_thread(bare, engine.url, sent.bodies) - 1)
     return sorted(shares)[len(shares) // 2]
+
+
+class Recorder:
+    """`post` that remembers what it sent."""
+
+    def __init__(self) -> None:
+        self.bodies: list[bytes] = []
+
+    async def __call__(self, url: str, headers: Mapping[str, str], body: bytes, *rest: Any) -> None:
+        self.bodies.append(body)
+        await post(url, headers, body, *rest)
+
+
+def bare(url: str, bodies: Sequence[bytes]) -> float:
+    """Seconds that the same requests take, one after another, on a connection each."""
+    begun = time.monotonic()
+    for body in bodies:
+        connection = http.client.HTTPConnection(urlsplit(url).netloc)
+        connection.request("POST", "/v1/chat/completions", body, {"Content-Type": "application/json"})
+        connection.getresponse().read()
+        connection.close()
+    return time.monotonic() - begun
 
 
 async def memory(turns: int) -> tuple[float, float]:

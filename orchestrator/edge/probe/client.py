@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import cast
 
 from orchestrator.core.dialogue.ask import Ask
 from orchestrator.core.dialogue.reply import Ending, Reply
-
-if TYPE_CHECKING:
-    import httpx
+from orchestrator.edge.probe.post import BadReply, CannotConnect, Head, post
 
 REPLY_LIMIT = 4 << 20
 """Bytes of one reply that are kept; a reply that goes on is cut off there."""
@@ -28,25 +27,11 @@ class ProbeClient:
     without notice, and whether they do is not what is tested. Redirects are not followed, proxies not used."""
 
     def __init__(self, base: str, key: str | None, request_seconds: float) -> None:
-        import httpx
-
-        headers = {"Accept-Encoding": "identity", "Connection": "close"}
+        self._headers = {"Accept-Encoding": "identity", "Connection": "close", "Content-Type": "application/json"}
         if key:
-            headers["Authorization"] = f"Bearer {key}"
+            self._headers["Authorization"] = f"Bearer {key}"
         self._base = base.rstrip("/")
         self._seconds = request_seconds
-        self._client: httpx.AsyncClient = httpx.AsyncClient(
-            headers=headers,
-            timeout=httpx.Timeout(None, connect=CONNECT_SECONDS),
-            limits=httpx.Limits(max_keepalive_connections=0),
-            trust_env=False,
-        )
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._client.aclose()
 
     async def send(self, ask: Ask) -> Reply:
         """Never raises for what the server does: it is all in the reply. A busy server is asked again a few times."""
@@ -60,48 +45,38 @@ class ProbeClient:
         return reply
 
     async def _once(self, ask: Ask) -> Reply:
-        import httpx
-
-        state = _Partial()
-        started = time.monotonic()
+        body = json.dumps(ask.payload, ensure_ascii=False).encode()
+        come, ending, problem = _Come(), "complete", ""
         try:
             async with asyncio.timeout(self._seconds):
-                await self._receive(self._base + ask.path, ask.payload, state, started)
-            ending: Ending = "too_large" if state.full else "complete"
+                await post(self._base + ask.path, self._headers, body, come, come.take, CONNECT_SECONDS)
         except TimeoutError:
-            ending, state.problem = "deadline", f"{self._seconds:g} s"
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-            ending, state.problem = "refused", str(error) or type(error).__name__
-        except (httpx.HTTPError, httpx.StreamError) as error:
-            ending, state.problem = "cut", str(error) or type(error).__name__
-        seconds = time.monotonic() - started
-        raw = bytes(state.raw)
-        first, marks = state.first or seconds, tuple(state.marks)
-        return Reply(state.status, state.headers, raw, ending, state.problem, seconds, first, marks)
-
-    async def _receive(self, url: str, payload: dict[str, Any], state: _Partial, started: float) -> None:
-        async with self._client.stream("POST", url, json=payload) as response:
-            state.status = response.status_code
-            state.headers = {name.lower(): value for name, value in response.headers.items()}
-            async for piece in response.aiter_raw():
-                now = time.monotonic() - started
-                state.first = state.first or now
-                state.raw += piece[: REPLY_LIMIT - len(state.raw)]
-                if len(state.marks) < MARKS:
-                    state.marks.append((len(state.raw), now))
-                if len(state.raw) >= REPLY_LIMIT:
-                    state.full = True
-                    return
+            ending, problem = "deadline", f"{self._seconds:g} s"
+        except CannotConnect as error:
+            ending, problem = "refused", str(error)
+        except BadReply as error:
+            ending, problem = "cut", str(error)
+        seconds = time.monotonic() - come.started
+        told: Ending = "too_large" if come.full else cast(Ending, ending)
+        first = come.marks[0][1] if come.marks else seconds
+        return Reply(come.status, come.headers, bytes(come.raw), told, problem, seconds, first, tuple(come.marks))
 
 
-class _Partial:
+class _Come(Head):
     """What has come so far: it survives the exception that ends the reply."""
 
     def __init__(self) -> None:
-        self.status = 0
-        self.headers: dict[str, str] = {}
+        super().__init__()
+        self.started = time.monotonic()
         self.raw = bytearray()
-        self.first = 0.0
         self.marks: list[tuple[int, float]] = []
-        self.full = False
-        self.problem = ""
+
+    @property
+    def full(self) -> bool:
+        return len(self.raw) >= REPLY_LIMIT
+
+    def take(self, piece: bytes) -> bool:
+        self.raw += piece[: REPLY_LIMIT - len(self.raw)]
+        if len(self.marks) < MARKS:
+            self.marks.append((len(self.raw), time.monotonic() - self.started))
+        return not self.full

@@ -144,18 +144,18 @@ async def _talk(
     on_turn: Callable[[Turn], None] | None,
 ) -> None:
     talk, told = dialogue(setup, scenarios, log), 0
-    async with ProbeClient(target.base, target.key, setup.parameters.request_seconds) as client:
-        batch = next(talk, ())
-        while batch:
-            replies = await asyncio.gather(*(client.send(ask) for ask in batch))
-            try:
-                batch = talk.send(replies)
-            except StopIteration:
-                batch = ()
-            for turn in log.turns[told:]:
-                if on_turn is not None:
-                    on_turn(masked(turn, target.key))
-            told = len(log.turns)
+    client = ProbeClient(target.base, target.key, setup.parameters.request_seconds)
+    batch = next(talk, ())
+    while batch:
+        replies = await asyncio.gather(*(client.send(ask) for ask in batch))
+        try:
+            batch = talk.send(replies)
+        except StopIteration:
+            batch = ()
+        for turn in log.turns[told:]:
+            if on_turn is not None:
+                on_turn(masked(turn, target.key))
+        told = len(log.turns)
 
 
 def reach(url: str) -> None:
