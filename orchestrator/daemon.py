@@ -11,7 +11,7 @@ import resource
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -230,20 +230,22 @@ class Daemon:
         self._left.set()
 
 
-def serve(plan_file: Path, name: str) -> None:
-    """Runs the daemon for a plan that has been written. Raises StackError (a port taken, a second daemon)."""
+def serve(plan_file: Path, name: str, first: Callable[[], None] = lambda: None) -> None:
+    """Runs the daemon for a plan. first: writes it, once no other daemon of that name can be running. Raises StackError
+    (a port taken, a second daemon)."""
     import uvloop
 
     from orchestrator.core.planner.plan_json import plan_from_json
 
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
     paths = StackPaths(name)
-    text = plan_file.read_bytes()
-    plan = plan_from_json(text.decode())
-    digest = hashlib.sha256(text).hexdigest()[:16]
     paths.logs.mkdir(parents=True, exist_ok=True)
     _room_for_connections()
     with held(paths.state / "daemon.lock", f"the daemon of {name}"):
+        first()
+        text = plan_file.read_bytes()
+        plan = plan_from_json(text.decode())
+        digest = hashlib.sha256(text).hexdigest()[:16]
         paths.daemon.write_text(json.dumps({"pid": os.getpid(), "plan": digest}))
 
         async def main() -> None:

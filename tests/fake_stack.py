@@ -20,6 +20,8 @@ import psutil
 from tests.homes import Cli
 
 ENGINE = Path(__file__).parent / "fakes" / "engine.py"
+NAME = f"fake-{os.getpid()}"
+"""Of the stack: engines are known by it, so two test runs on one machine must not share it."""
 WRAPPER = """#!{python}
 import os, sys
 port = sys.argv[sys.argv.index("--port") + 1]
@@ -52,7 +54,7 @@ class FakeStack:
         }
         stack = {
             "version": 1,
-            "name": "fake",
+            "name": NAME,
             "endpoint": {"listen": f"127.0.0.1:{self.port}"},
             "backends": {"llama-cpp": {"engine": {"bin": "./llama-server"}}},
             "models": {"tiny": model | self.model},

@@ -32,13 +32,10 @@ def logs(
     paths = StackPaths(pipeline.name_of(file))
     path = _path(paths, model)
     found = files.tail(path, lines)
-    if as_json:
-        print(json.dumps({"path": str(path), "lines": list(found)}))
-        return
-    print("\n".join(found))
+    print(json.dumps({"path": str(path), "lines": list(found)}) if as_json else "\n".join(found), flush=True)
     if follow:
         for line in files.follow(path):
-            print(line, flush=True)
+            print(json.dumps({"line": line}) if as_json else line, flush=True)
 
 
 def _path(paths: object, model: str | None) -> Path:

@@ -23,16 +23,19 @@ def serve(
     from orchestrator import daemon
     from orchestrator.edge.paths import StackPaths
 
-    if plan_file is None:
-        from orchestrator import pipeline
+    if plan_file is not None:
+        daemon.serve(plan_file, name or plan_file.parent.name)
+        return
+    from orchestrator import pipeline
 
-        prepared = pipeline.prepare(file, host_file)
-        plan = pipeline.make_plan(prepared)
-        paths = StackPaths(plan.name)
+    plan = pipeline.make_plan(pipeline.prepare(file, host_file))
+    paths = StackPaths(plan.name)
+
+    def begin() -> None:
         pipeline.install(plan, paths)
-        plan_file, name = paths.plan, plan.name
         words = (
             f"serving {plan.name} at {plan.endpoint} (Ctrl-C ends it; `stack status` and `stack logs` work meanwhile)"
         )
         print(json.dumps({"name": plan.name, "endpoint": plan.endpoint}) if as_json else words, flush=True)
-    daemon.serve(plan_file, name or plan_file.parent.name)
+
+    daemon.serve(paths.plan, plan.name, begin)

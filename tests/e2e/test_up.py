@@ -7,11 +7,12 @@ import signal
 import socket
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.fake_stack import FakeStack, Make
+from tests.fake_stack import NAME, FakeStack, Make
 
 NAMES = ["check", "host", "plan", "render", "pull", "down", "status", "logs", "schema", "version", "init --print"]
 
@@ -79,7 +80,7 @@ def test_a_stack_whose_file_broke_can_be_seen_and_stopped(fake_stack: Make) -> N
     stack = fake_stack()
     assert stack.cli("up").returncode == 0
     file = stack.cli.home.work / "stack.yaml"
-    file.write_text("name: fake\nmodels: [")
+    file.write_text(f"name: {NAME}\nmodels: [")
     assert stack.cli("up").returncode == 3
     assert stack.status()["ready"]
     assert stack.cli("down", "--uninstall").returncode == 0
@@ -91,7 +92,7 @@ def test_a_stack_whose_file_broke_can_be_seen_and_stopped(fake_stack: Make) -> N
 
 def test_ctrl_c_before_the_daemon_answers_ends_it(fake_stack: Make) -> None:
     stack = fake_stack("--start-delay", "30")
-    written: Path = stack.cli.home.state / "fake/logs/daemon.log"
+    written: Path = stack.cli.home.state / f"{NAME}/logs/daemon.log"
     up = stack.cli.start("up")
     while not written.exists():  # its log is opened as it is started
         assert up.process.poll() is None
@@ -128,8 +129,38 @@ def test_a_degraded_tool_path_is_a_warning(fake_stack: Make) -> None:
 def test_files_edited_by_hand_are_overwritten_with_force(fake_stack: Make) -> None:
     stack = fake_stack(top={"supervisor": "llama-swap"})
     assert stack.cli("up").returncode == 0
-    config = stack.cli.home.state / "fake/artifacts/llama-swap/config.yaml"
+    config = stack.cli.home.state / f"{NAME}/artifacts/llama-swap/config.yaml"
     config.write_text(config.read_text() + "# mine\n")
     assert stack.cli("up").returncode == 8
     assert stack.cli("up", "--force", "tiny").returncode == 0
     assert "# mine" not in config.read_text()
+
+
+def test_a_second_serve_says_who_serves_and_touches_nothing(fake_stack: Make) -> None:
+    stack = fake_stack()
+    assert stack.cli("up").returncode == 0
+    plan = stack.cli.home.state / NAME / "plan.json"
+    before = (plan.stat().st_mtime_ns, plan.read_bytes())
+    done = stack.cli("serve")
+    assert (done.returncode, done.stdout) == (7, "")
+    assert str(stack.daemon_pid()) in done.stderr
+    assert (plan.stat().st_mtime_ns, plan.read_bytes()) == before
+
+
+def test_logs_that_go_on_are_a_json_object_a_line(fake_stack: Make) -> None:
+    stack = fake_stack()
+    assert stack.cli("up").returncode == 0
+    going = stack.cli.start("logs", "tiny", "-f", "--json")
+
+    def line(number: int) -> Any:
+        end = time.monotonic() + 30
+        while len(said := going.out.read_text().splitlines()) <= number:
+            assert time.monotonic() < end, going.err.read_text()
+            time.sleep(0.05)
+        return json.loads(said[number])
+
+    first = line(0)
+    assert any("listens on" in text for text in first["lines"])
+    with Path(first["path"]).open("a") as file:
+        file.write("one more\n")
+    assert line(1) == {"line": "one more"}
