@@ -120,9 +120,12 @@ class Court:
         else:
             self.find(Code.WRONG_CALL, f"a tool named {name!r} was called: no tool is called that")
 
-    @staticmethod
-    def _parsers(marker: str, wire: str) -> str:
+    def _parsers(self, marker: str, wire: str) -> str:
         """The mend that names the right parser, "" where it is not known."""
+        backend, told = self.setup.backend, self.setup.parser
+        right = markers.parser(backend, marker, wire)
+        if told and right and told != right:
+            return f"parsers: {{tool: {right}}} reads {wire or marker} on {backend}; it was {told}"
         who = markers.parsers(marker, wire)
         return f"name the parser that reads {wire or marker}: {who}" if who else ""
 

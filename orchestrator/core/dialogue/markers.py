@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from orchestrator.core.families import FAMILIES
 
@@ -47,9 +47,17 @@ def own(marker: str, wire: str) -> bool:
 
 def parsers(marker: str, wire: str = "") -> str:
     """`vllm: hermes, vllm-mlx: hermes`: who reads calls that open so; "" if nobody is known."""
+    return ", ".join(f"{backend}: {parser}" for backend, parser in _readers(marker, wire).items())
+
+
+def parser(backend: str, marker: str, wire: str = "") -> str:
+    """The one of that backend; "" if none is known, or it takes none by name (mlx-lm finds its own)."""
+    return "" if backend == "mlx-lm" else _readers(marker, wire).get(backend, "")
+
+
+def _readers(marker: str, wire: str) -> Mapping[str, str]:
     named = [f for f in FAMILIES if wire and f.wire == wire] or [f for f in FAMILIES if marker and marker in f.wire]
-    tool = named[-1].tool if named else {}
-    return ", ".join(f"{backend}: {parser}" for backend, parser in tool.items())
+    return named[-1].tool if named else {}
 
 
 def _bare(text: str, names: set[str]) -> str:

@@ -83,7 +83,7 @@ Render = Callable[[Sequence[dict[str, Any]], Sequence[dict[str, Any]]], str]
 @dataclass(frozen=True, slots=True)
 class Setup:
     """wire: how the template opens a call (`ToolPath.wire`), "" = unknown; can: None = nothing is known; render: None =
-    the template is not at hand, so no raw arm."""
+    the template is not at hand, so no raw arm; backend, parser: of the engine and as it was told, "" = unknown."""
 
     model: str
     seed: int = 0
@@ -91,3 +91,5 @@ class Setup:
     can: Can | None = None
     parameters: Parameters = field(default_factory=Parameters)
     render: Render | None = None
+    backend: str = ""
+    parser: str = ""

@@ -42,7 +42,7 @@ class BudgetExceeded(TimeoutError):
 class Target:
     """A server to probe. base: API root ending in /v1; model: as the server calls it; key: bearer token or None;
     wire: how its template opens a call (`ToolPath.wire`), "" = unknown; can: None = nothing is known of the engine;
-    render: its chat template, for the raw arm, None = not at hand."""
+    render: its chat template, for the raw arm, None = not at hand; backend, parser: of the engine, as it was told."""
 
     base: str
     model: str
@@ -50,12 +50,15 @@ class Target:
     wire: str = ""
     can: Can | None = None
     render: Render | None = None
+    backend: str = ""
+    parser: str = ""
 
 
 def target_of(launch: Launch, upstream: Upstream, can: Can | None = None) -> Target:
     """can: what the backend says of this version and parser; of an attached server nothing is known."""
     known = None if launch.backend == "openai" else can
-    return Target(upstream.base, upstream.model, upstream.key, launch.tools.wire, known)
+    wire, parser = launch.tools.wire, launch.tools.tool_parser
+    return Target(upstream.base, upstream.model, upstream.key, wire, known, backend=launch.backend, parser=parser)
 
 
 def with_template(target: Target, weights: Path) -> Target:
@@ -115,7 +118,8 @@ async def probe(
     if known is None:
         raise UsageError(f"there is no tier {tier!r}", mend=f"tiers: {', '.join(TIERS)}")
     number, size = SEED if seed is None else seed, parameters or Parameters()
-    setup = Setup(target.model, number, target.wire, target.can, size, target.render)
+    engine = (target.backend, target.parser)
+    setup = Setup(target.model, number, target.wire, target.can, size, target.render, *engine)
     log, started = Log() if log is None else log, time.monotonic()
     try:
         async with asyncio.timeout(deadline):

@@ -96,6 +96,13 @@ def test_a_mend_names_the_parser() -> None:
     assert "vllm: hermes, vllm-mlx: hermes" in verdict.findings[0].mend
 
 
+def test_a_mend_names_the_parser_that_was_set_where_the_stack_knows_it() -> None:
+    wrong = drive(Style(fault="markup_in_content"), backend="vllm", parser="mistral")[0]
+    assert wrong.findings[0].mend == "parsers: {tool: hermes} reads <tool_call>{json} on vllm; it was mistral"
+    right = drive(Style(fault="markup_in_content"), backend="vllm", parser="hermes")[0]
+    assert "it was" not in right.findings[0].mend
+
+
 def test_the_first_failure_has_its_transcript_and_evidence() -> None:
     verdict, _ = drive(Style(fault="wrong_call@5"), "quick")
     assert verdict.first_failure == 5
