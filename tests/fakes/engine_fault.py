@@ -34,6 +34,10 @@ class Fault:
         """Tokens of the prompt that must be read anew."""
         return new
 
+    def raw(self, text):
+        """What /v1/completions gives of what the model wrote."""
+        return text
+
     def wire(self, answer, streamed):
         """Changes the bytes."""
 

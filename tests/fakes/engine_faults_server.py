@@ -78,6 +78,14 @@ class CacheCold(Fault):
 
 
 @fault
+class HiddenText(Fault):
+    """No finding: as mlx-lm, which takes calls out of the text of /v1/completions."""
+
+    def raw(self, text):
+        return ""
+
+
+@fault
 class ToolsDiscarded(Fault):
     def sees_tools(self, body):
         return None

@@ -100,7 +100,7 @@ def completion(body, style):
     fault = NONE if turn < turns else fault
     text, calls = fault.model(asked, turn, *engine_oracle.answer(asked))
     message, written = _understood(asked, style, text, calls, turn)
-    choice = {"index": 0, "text": message.raw, "finish_reason": "length" if message.truncated else "stop"}
+    choice = {"index": 0, "text": fault.raw(message.raw), "finish_reason": "length" if message.truncated else "stop"}
     value = _envelope(body, "text_completion", choice) | {"usage": {"prompt_tokens": 1, "completion_tokens": written}}
     return Answer(parts=[json.dumps(value, ensure_ascii=False).encode()])
 

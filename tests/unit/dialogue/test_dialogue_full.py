@@ -55,6 +55,12 @@ def test_where_there_is_no_raw_arm_the_verdict_says_so() -> None:
     assert other.skipped == ("raw arm: unknown format",)
 
 
+def test_completions_that_hide_calls_clear_and_convict_nobody() -> None:
+    verdict = full("hidden_text")
+    assert verdict.findings == ()
+    assert verdict.skipped == ("raw arm: /v1/completions does not give what the model wrote",)
+
+
 def test_context_is_told_from_depth() -> None:
     assert told(full("context_drift")) == [("context_drift", "context", "D")]
     assert told(full("depth_drift")) == [("depth_drift", "model_or_quantization", "F")]

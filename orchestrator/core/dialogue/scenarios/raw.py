@@ -29,6 +29,10 @@ def raw(setup: Setup, log: Log) -> Talk:
         if not exchange.accepted:
             log.skipped.append(f"raw arm: /v1/completions answers {exchange.reply.status or exchange.reply.ending}")
             break
+        if not exchange.seen.content.strip() and not exchange.seen.calls:
+            # mlx-lm takes calls out of the text here, too
+            log.skipped.append("raw arm: /v1/completions does not give what the model wrote")
+            break
         right[turn] = exchange.right
     log.findings[:] = [_blamed(found, right) for found in log.findings]
 
