@@ -31,9 +31,15 @@ def gguf_name(name: str) -> str:
 
 
 def write_gguf(
-    path: Path, config: dict[str, Any], tokens: dict[str, Any], template: str, weights: dict[str, Tensor]
+    path: Path,
+    config: dict[str, Any],
+    tokens: dict[str, Any],
+    template: str,
+    weights: dict[str, Tensor],
+    kind: str = "BF16",
 ) -> None:
-    """`tokens`: tokenizer.json; `weights`: Hugging Face name -> bfloat16 tensor. Vectors become float32."""
+    """`tokens`: tokenizer.json; `weights`: Hugging Face name -> bfloat16 tensor; kind: of matrices, as gguf calls it.
+    Vectors become float32."""
     writer = gguf.GGUFWriter(path, "qwen2")
     writer.add_name("stack-selftest")
     writer.add_block_count(config["num_hidden_layers"])
@@ -44,7 +50,7 @@ def write_gguf(
     writer.add_head_count_kv(config["num_key_value_heads"])
     writer.add_rope_freq_base(config["rope_theta"])
     writer.add_layer_norm_rms_eps(config["rms_norm_eps"])
-    writer.add_file_type(gguf.LlamaFileType.MOSTLY_BF16)
+    writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{kind}"])
     writer.add_vocab_size(config["vocab_size"])
     texts = [f"[PAD{index}]" for index in range(config["vocab_size"])]
     types = [gguf.TokenType.UNUSED] * config["vocab_size"]
@@ -67,8 +73,8 @@ def write_gguf(
     for name, value in weights.items():
         array = value.float().numpy()
         if array.ndim == 2:
-            kind = gguf.GGMLQuantizationType.BF16
-            writer.add_tensor(gguf_name(name), gguf.quants.quantize(array, kind), raw_dtype=kind)
+            stored = gguf.GGMLQuantizationType[kind]
+            writer.add_tensor(gguf_name(name), gguf.quants.quantize(array, stored), raw_dtype=stored)
         else:
             writer.add_tensor(gguf_name(name), array)
     writer.write_header_to_file()
