@@ -26,6 +26,7 @@ from orchestrator.core.toolformat.seen import Seen, seen
 from orchestrator.edge.modelfiles import folder as folders
 from orchestrator.edge.modelfiles import render_worker
 
+WORKER = render_worker.__file__
 SECONDS = 10
 MEMORY = 512 * 2**20
 CHARACTERS = 1_000_000
@@ -152,7 +153,7 @@ def _limits(template: Template) -> dict[str, Any]:
 
 
 def _ask(asked: str) -> dict[str, Any]:
-    argv = [sys.executable, "-I", render_worker.__file__]
+    argv = [sys.executable, "-I", WORKER]
     pipe = subprocess.PIPE
     with subprocess.Popen(argv, env={}, stdin=pipe, stdout=pipe, stderr=pipe, text=True, encoding="utf-8") as child:
         try:

@@ -126,28 +126,29 @@ def test_an_endless_template_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     assert set(psutil.Process().children()) <= before
 
 
-def test_memory_is_watched_where_it_cannot_be_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+def a_worker(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:
+    """Another child process in the place of the one that renders."""
+    file = folder / "worker.py"
+    file.write_text(program)
+    monkeypatch.setattr(chat_template, "WORKER", str(file))
+
+
+def test_memory_is_watched_where_it_cannot_be_limited(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """As on macOS: the child may have more than the parent lets it keep."""
-    worker = "import sys, time; sys.stdin.read(); x = b'x' * 200_000_000; time.sleep(60)"
+    a_worker(monkeypatch, tmp_path, "import sys, time; sys.stdin.read(); x = b'x' * 200_000_000; time.sleep(60)")
     monkeypatch.setattr(chat_template, "MEMORY", 100_000_000)
-    monkeypatch.setattr(chat_template.subprocess, "Popen", _instead(chat_template.subprocess.Popen, worker))
     with pytest.raises(BadTemplate, match="takes more than 95 MiB"):
         look(made("x"))
 
 
-def test_a_child_that_breaks_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = chat_template.subprocess.Popen
-    for worker, words in (("raise SystemExit('oh no')", "oh no"), ("import os; os.kill(os.getpid(), 9)", "signal 9")):
-        monkeypatch.setattr(chat_template.subprocess, "Popen", _instead(real, worker))
-        with pytest.raises(BadTemplate, match=f"broke the process that rendered it: {words}"):
-            look(made("x"))
-
-
-def _instead(popen: type, worker: str) -> object:
-    def start(argv: list[str], **options: object) -> object:
-        return popen([argv[0], "-c", worker], **options)
-
-    return start
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [("raise SystemExit('oh no')", "oh no"), ("import os; os.kill(os.getpid(), 9)", "signal 9")],
+)
+def test_a_child_that_breaks_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, program: str, words: str) -> None:
+    a_worker(monkeypatch, tmp_path, program)
+    with pytest.raises(BadTemplate, match=f"broke the process that rendered it: {words}"):
+        look(made("x"))
 
 
 def test_where_a_template_is(tmp_path: Path) -> None:
