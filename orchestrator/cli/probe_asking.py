@@ -71,10 +71,13 @@ class ByUrl:
     def __init__(self, url: str, name: str, key: str | None, weights: Path | None, size: Size) -> None:
         from orchestrator.edge.probe import runner
 
-        if weights is not None and not (weights / runner.PARAMETERS_FILE).is_file():
-            raise UsageError(f"--weights: there is no {runner.PARAMETERS_FILE} in {weights}", mend="leave it out")
         self.log, self.name, self.size, self.key = Log(), name, size, key
-        self._url, self._weights = url, weights
+        self._target, self._given = runner.Target(url, name, key), Parameters()
+        if weights is not None:
+            self._target, self._given = runner.with_template(self._target, weights), runner.read_parameters(weights)
+            if self._target.render is None and not (weights / runner.PARAMETERS_FILE).is_file():
+                told = f"--weights: there is neither a chat template nor a {runner.PARAMETERS_FILE} in {weights}"
+                raise UsageError(told, mend="leave it out, or name the folder of the model's weights")
         runner.reach(url)
 
     def verdict(self, report: Report) -> Verdict:
@@ -82,17 +85,12 @@ class ByUrl:
 
         from orchestrator.edge.probe import runner
 
-        target = runner.Target(self._url, self.name, self.key)
-        given = None
-        if self._weights is not None:
-            given = runner.read_parameters(self._weights)
-            target = runner.with_template(target, self._weights)
         try:
-            given = (given or Parameters()).sized(self.size)
+            given = self._given.sized(self.size)
         except ValueError as error:
             raise UsageError(f"--{error}") from None
         done = runner.probe(
-            target,
+            self._target,
             self.size.tier,
             seed=self.size.seed,
             parameters=given,

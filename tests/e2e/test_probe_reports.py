@@ -15,7 +15,7 @@ from tests.e2e.test_probe_fake import STACK, fake, stack
 
 
 def test_the_full_tier_writes_all_reports(tmp_path: Path) -> None:
-    with fake("--prefill", "0.05") as url:
+    with fake("--prefill", "0.15") as url:
         words = ("--url", url, "--model", "fake", "--full", "--episodes", "2", "--turns", "24")
         done = stack(*words, "--save", str(tmp_path))
     assert done.returncode == 0

@@ -35,6 +35,7 @@ class Engine:
             strict=options.strict_fields,
             wire=options.wire,
             prefill=options.prefill,
+            cached=options.cached_tokens,
         )
         self.chunks = 0
         self.requests = 0
@@ -138,6 +139,7 @@ def arguments(argv=None):
     parser.add_argument("--wire", choices=WIRES, default="hermes", help="how the model writes calls")
     parser.add_argument("--prefill", type=float, default=0, metavar="S", help="time of 1,000 uncached tokens")
     parser.add_argument("--no-usage", action="store_true")
+    parser.add_argument("--cached-tokens", action="store_true", help="usage says what the prefix cache held")
     parser.add_argument("--reasoning", type=int, default=0, metavar="N", help="tokens of reasoning before every answer")
     parser.add_argument("--strict-fields", action="store_true", help="400 for fields that not every server knows")
     parser.add_argument("--token-delay", type=float, default=0, metavar="S", help="pause before each chunk")

@@ -21,6 +21,8 @@ class Style:
     ids: str = "openai"
     content: str = "null"
     usage: bool = True
+    cached: bool = False
+    """Whether usage says how many tokens of the prompt the prefix cache held."""
     reasoning: int = 0
     sse: str = "plain"
     strict: bool = False
@@ -75,8 +77,11 @@ def reply(body, style):
     message, written = _understood(body, style, text, calls, turn)
     fault.message(message)
     usage = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
+    uncached = fault.uncached(prompt, _new(body["messages"]))
+    if style.cached:
+        usage["prompt_tokens_details"] = {"cached_tokens": prompt - uncached}
     answer = (_stream if streamed else _whole)(body, style, message, usage if style.usage else None, fault)
-    answer.delay += style.prefill * fault.uncached(prompt, _new(body["messages"])) / 1000
+    answer.delay += style.prefill * uncached / 1000
     fault.wire(answer, streamed)
     return answer
 

@@ -79,21 +79,21 @@ class Row:
 
 _P, _S, _T, _V = Culprit.PARSER, Culprit.STREAM_PARSER, Culprit.TEMPLATE_OR_HISTORY, Culprit.SERVER
 _M, _C, _U = Culprit.MODEL_OR_QUANTIZATION, Culprit.CONTEXT, Culprit.UNKNOWN
-_PARSER = "name the parser that fits the model's template (`stack plan` shows which, docs/backends.md lists them)"
+PARSER_MEND = "name the parser that fits the model's template (`stack plan` shows which, docs/backends.md lists them)"
 _STREAM = "use another version or parser of the engine, or ask without `stream`"
 _MODEL = "try more bits, another quantization or another model"
 
 TABLE: dict[Code, Row] = {
-    Code.MARKUP_IN_CONTENT: Row(_P, "F", "the raw markup of a call is in the visible text", _PARSER),
+    Code.MARKUP_IN_CONTENT: Row(_P, "F", "the raw markup of a call is in the visible text", PARSER_MEND),
     Code.STREAM_DIFFERS: Row(_S, "F", "right when not streamed, wrong when streamed", _STREAM),
-    Code.MISMATCH_MASKED: Row(_P, "F", "the parser does not fit; a fallback hides it when not streamed", _PARSER),
+    Code.MISMATCH_MASKED: Row(_P, "F", "the parser does not fit; a fallback hides it when not streamed", PARSER_MEND),
     Code.CALL_RESENT: Row(_S, "F", "a streamed call comes again: same index, same arguments", _STREAM),
     Code.INDEX_COLLISION: Row(_S, "D", "two different streamed calls share an index", _STREAM),
     Code.PARALLEL_LOST: Row(
         _P, "D", "of two parallel calls one is missing", "send `parallel_tool_calls: false`, or change the parser"
     ),
-    Code.SILENT_DROP: Row(_P, "F", "tokens were written, and nothing of them came", _PARSER),
-    Code.FINISH_WITHOUT_CALLS: Row(_P, "F", "finish_reason tool_calls, and no call", _PARSER),
+    Code.SILENT_DROP: Row(_P, "F", "tokens were written, and nothing of them came", PARSER_MEND),
+    Code.FINISH_WITHOUT_CALLS: Row(_P, "F", "finish_reason tool_calls, and no call", PARSER_MEND),
     Code.TRUNCATION_HIDDEN: Row(
         _V, "D", "a call cut by max_tokens is reported as complete", "raise max_tokens; check arguments before use"
     ),
@@ -133,7 +133,7 @@ TABLE: dict[Code, Row] = {
     Code.CALL_IN_REASONING: Row(
         _P, "F", "the call is in the reasoning", "check the reasoning parser: it swallows the call"
     ),
-    Code.NAME_CORRUPTED: Row(_P, "F", "the name of a call has control tokens stuck to it", _PARSER),
+    Code.NAME_CORRUPTED: Row(_P, "F", "the name of a call has control tokens stuck to it", PARSER_MEND),
     Code.NULL_CONTENT_REJECTED: Row(
         _V, "D", "content null or absent beside calls is rejected", 'send `content: ""` beside tool calls'
     ),
@@ -173,7 +173,12 @@ TABLE: dict[Code, Row] = {
         "a named tool_choice is not obeyed (D where the backend claims it)",
         "do not rely on a named tool_choice here",
     ),
-    Code.NONE_IGNORED: Row(_V, "N", "tool_choice none is not obeyed", "leave `tools` out instead of tool_choice: none"),
+    Code.NONE_IGNORED: Row(
+        _V,
+        "N",
+        "tool_choice none is not obeyed",
+        "leave `tools` out instead (vLLM: --exclude-tools-when-tool-choice-none)",
+    ),
     Code.SCHEMA_IGNORED: Row(
         _V, "N", "arguments do not fit the tool's schema", "check arguments against the schema before use"
     ),
@@ -191,7 +196,7 @@ TABLE: dict[Code, Row] = {
     ),
     Code.WRONG_CALL: Row(_M, "F", "another call than the conversation demands, from turn 1", _MODEL),
     Code.NEEDLESS_CALL: Row(_M, "D", "a call where none was needed", _MODEL),
-    Code.ARGUMENTS_INVALID: Row(_U, "F", "the arguments are no JSON object", _PARSER),
+    Code.ARGUMENTS_INVALID: Row(_U, "F", "the arguments are no JSON object", PARSER_MEND),
     Code.UNSTABLE: Row(
         _U,
         "D",

@@ -87,6 +87,7 @@ def _whole(text: str, defects: list[Defect]) -> Seen:
         finish=choice.get("finish_reason"),
         prompt_tokens=_tokens(value, "prompt_tokens"),
         completion_tokens=_tokens(value, "completion_tokens"),
+        cached_tokens=_cached(value),
         defects=(*defects, *_form(calls, choice.get("finish_reason"))),
     )
 
@@ -130,6 +131,7 @@ def _stream(raw: bytes, defects: list[Defect]) -> Seen:
         finish=assembly.finish,
         prompt_tokens=_tokens(usage, "prompt_tokens"),
         completion_tokens=_tokens(usage, "completion_tokens"),
+        cached_tokens=_cached(usage),
         defects=(*defects, *assembly.defects, *ends),
     )
 
@@ -173,7 +175,16 @@ def said(content: Any) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _tokens(value: dict[str, Any], name: str) -> int | None:
+def _cached(value: dict[str, Any]) -> int | None:
     usage = value.get("usage")
-    count = usage.get(name) if isinstance(usage, dict) else None
+    details = usage.get("prompt_tokens_details") if isinstance(usage, dict) else None
+    return _count(details, "cached_tokens")
+
+
+def _tokens(value: dict[str, Any], name: str) -> int | None:
+    return _count(value.get("usage"), name)
+
+
+def _count(counts: Any, name: str) -> int | None:
+    count = counts.get(name) if isinstance(counts, dict) else None
     return count if isinstance(count, int) and not isinstance(count, bool) else None

@@ -53,12 +53,14 @@ class Episode:
 @dataclass(frozen=True, slots=True)
 class Pace:
     """A streamed turn: prompt_tokens of all; new_tokens: those that the turn before did not have; first: seconds to
-    the first token of any kind."""
+    the first token of any kind; cached: tokens of the prompt that the server says were in its cache, None if it says
+    nothing."""
 
     turn: int
     prompt_tokens: int
     new_tokens: int
     first: float
+    cached: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 from orchestrator.core.dialogue import markers, schema
 from orchestrator.core.dialogue.arguments import Argued, argued, loosened, show, tally
 from orchestrator.core.dialogue.ask import Ask, Exchange, dumps
-from orchestrator.core.dialogue.codes import LOST, TABLE, TRANSPORT, Code
+from orchestrator.core.dialogue.codes import LOST, PARSER_MEND, TABLE, TRANSPORT, Code
 from orchestrator.core.dialogue.decode import decode, decode_raw, excerpt
 from orchestrator.core.dialogue.findings import Culprit, Finding, Severity
 from orchestrator.core.dialogue.reply import Reply, Seen
@@ -75,6 +75,8 @@ class Court:
         self.argued: list[Argued] = []
 
     def find(self, code: Code, text: str, **more: Any) -> None:
+        if "mend" not in more and TABLE[code].mend == PARSER_MEND and self.setup.wire:
+            more["mend"] = self._parsers("", self.setup.wire)
         self.findings.append(finding(self.ask, self.reply, code, text, **more))
 
     def transport(self) -> bool:
@@ -102,7 +104,7 @@ class Court:
             if self.seen.finish == "length" and place == len(self.seen.calls) - 1:
                 break
             if not call.name:
-                self.find(Code.NAME_CORRUPTED, "a call without a name", mend=self._parsers("", self.setup.wire))
+                self.find(Code.NAME_CORRUPTED, "a call without a name")
                 self.right = False
                 continue
             one = argued(call, tools.get(call.name))

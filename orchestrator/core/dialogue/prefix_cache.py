@@ -21,9 +21,11 @@ FIT = 0.7
 NEARLY_ALL = 0.6
 """Power of the prompt's length with which the time must grow to be called cold: 1 = in proportion. Attention over what
 is cached stays below it: it is little beside the weights until a prompt has many times the model's width in tokens."""
-MATTERS = 0.1
+MATTERS = 0.3
 """Seconds between the shortest and the longest prompt. Below it lie templates, tokenizers and the network, which read
 all of a prompt whatever the cache does."""
+HELD = 0.5
+"""Share of the tokens seen before that a server must say it took from its cache to be believed that it has one."""
 MUCH_LESS = 3.0
 """A cached token must cost less than a new one by this factor for the cache to be called alive."""
 CLOCK = 1e-4
@@ -66,11 +68,16 @@ class _Fit:
 
 
 def cache(pace: Sequence[Pace]) -> Cache:
-    """Alive: seen tokens cost far less than new ones. Cold only on strong evidence: the time is nearly in proportion
-    to the whole prompt, more than to what is new, by ERRORS standard errors; the growth MATTERS; and it starts anew
-    with a new conversation, which a machine that slows down does not. What hides in the noise is unclear."""
+    """Alive: the server counts seen tokens as cached (usage.prompt_tokens_details), or they cost far less than new
+    ones. A count of zero proves nothing: some servers do not count. Cold only on strong evidence: the time is nearly in
+    proportion to the whole prompt, more than to what is new, by ERRORS standard errors; the growth MATTERS; and it
+    starts anew with a new conversation, which a machine that slows down does not. What hides in the noise is unclear.
+    """
     if len(pace) < FEWEST:
         return Cache("unclear", f"{len(pace)} streamed turns were measured, {FEWEST} are needed", len(pace))
+    held = _held(pace)
+    if held >= HELD:
+        return Cache("alive", f"the server took {held:.0%} of the tokens that it had seen from its cache", len(pace))
     times = [one.first for one in pace]
     if max(times) - min(times) < CLOCK:
         return Cache("unclear", "the times do not vary", len(pace))
@@ -80,6 +87,14 @@ def cache(pace: Sequence[Pace]) -> Cache:
         return Cache("unclear", "new tokens and prompts do not vary apart from each other", len(pace))
     state, reason = _judged(pace, seconds, powers)
     return Cache(state, reason, len(pace), seconds.base, seconds.x, seconds.y, seconds.explained)
+
+
+def _held(pace: Sequence[Pace]) -> float:
+    """The share of tokens seen before that the server counts as cached; 0 where most turns have no count."""
+    told = [(one.cached, one.prompt_tokens - one.new_tokens) for one in pace if one.cached is not None]
+    if len(told) < len(pace) / 2:
+        return 0.0
+    return sum(min(cached, seen) for cached, seen in told) / max(sum(seen for _, seen in told), 1)
 
 
 def _judged(pace: Sequence[Pace], seconds: _Fit, powers: _Fit) -> tuple[State, str]:

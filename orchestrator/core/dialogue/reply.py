@@ -44,7 +44,8 @@ class Defect:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A reply decoded. finish: the last finish_reason, None if none came; tokens None where usage is absent."""
+    """A reply decoded. finish: the last finish_reason, None if none came; tokens None where usage is absent;
+    cached_tokens: those of the prompt that the server says it took from its cache."""
 
     content: str = ""
     reasoning: str = ""
@@ -52,4 +53,5 @@ class Seen:
     finish: str | None = None
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    cached_tokens: int | None = None
     defects: tuple[Defect, ...] = ()

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from orchestrator.core.dialogue.prefix_cache import cache
 from orchestrator.core.dialogue.setup import Parameters
 from tests.unit.dialogue.driver import WIRES, Style, drive, told
 
@@ -13,7 +14,7 @@ TWO = Parameters(episodes=2)
 
 
 def full(fault: str = "", **more: Any) -> Any:
-    style = {name: more.pop(name) for name in ("wire", "prefill") if name in more}
+    style = {name: more.pop(name) for name in ("wire", "prefill", "cached") if name in more}
     wire = WIRES[style.get("wire", "hermes")][0]
     return drive(Style(fault=fault, **style), "full", **{"wire": wire, "parameters": TWO, **more})[0]
 
@@ -67,6 +68,14 @@ def test_context_is_told_from_depth() -> None:
 
 
 def test_a_cold_cache_is_a_note_and_a_warm_one_is_none() -> None:
-    cold, warm = full("cache_cold", prefill=0.05), full(prefill=0.05)
+    cold, warm = full("cache_cold", prefill=0.15), full(prefill=0.15)
     assert [(f.code, f.severity) for f in cold.findings] == [("cache_cold", "N")]
     assert (cold.verdict, warm.verdict, warm.findings) == ("pass", "pass", ())
+
+
+def test_a_server_that_counts_what_it_had_cached_is_taken_at_its_word_but_not_at_its_zero() -> None:
+    warm, cold = full(cached=True), full("cache_cold", cached=True, prefill=0.15)
+    assert all(0 < (row.cached or 0) < row.prompt_tokens for row in warm.pace)
+    assert cache(warm.pace).state == "alive"
+    assert [(f.code, f.severity) for f in cold.findings] == [("cache_cold", "N")]
+    assert {row.cached for row in cold.pace} == {0}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -20,7 +21,7 @@ def noise(share: float) -> float:
 @pytest.mark.parametrize(
     "seconds",
     [
-        pytest.param(lambda prompt, new: 0.02 + 5e-5 * prompt * noise(0.03), id="gpu"),
+        pytest.param(lambda prompt, new: 0.02 + 1.5e-4 * prompt * noise(0.03), id="gpu"),
         pytest.param(lambda prompt, new: 0.02 + 1e-3 * prompt * noise(0.05), id="cpu"),
         pytest.param(lambda prompt, new: 1e-3 * prompt * (1 + prompt / 6000), id="attention"),
         pytest.param(lambda prompt, new: 2e-4 * prompt, id="exact"),
@@ -60,6 +61,26 @@ def test_alive(seconds: Seconds) -> None:
 )
 def test_unclear_is_no_accusation(seconds: Seconds) -> None:
     assert cache(paced(seconds)).state == "unclear"
+
+
+def counted(cached: Callable[[Pace], int | None]) -> list[Pace]:
+    """Times as if nothing were cached, and what the server counts."""
+    return [replace(one, cached=cached(one)) for one in paced(lambda prompt, new: 1e-3 * prompt)]
+
+
+@pytest.mark.parametrize(
+    ("cached", "state"),
+    [
+        pytest.param(lambda one: one.prompt_tokens - one.new_tokens, "alive", id="all that it had seen"),
+        pytest.param(lambda one: (one.prompt_tokens - one.new_tokens) // 16 * 16, "alive", id="in blocks"),
+        pytest.param(lambda one: 0, "cold", id="a server that may not count"),
+        pytest.param(lambda one: 20, "cold", id="the system prompt alone"),
+        pytest.param(lambda one: one.prompt_tokens if one.turn == 8 else None, "cold", id="seldom told"),
+    ],
+)
+def test_a_server_that_counts_what_it_cached_is_not_accused(cached: Callable[[Pace], int | None], state: str) -> None:
+    found = cache(counted(cached))
+    assert found.state == state, found
 
 
 def test_a_machine_that_slows_down_in_one_walk_is_not_accused() -> None:

@@ -118,7 +118,8 @@ class Run:
         self.prompt_tokens = tokens
         if exchange.ask.streamed and turn > 1:
             first = first_token(exchange.reply)
-            self.log.pace.append(Pace(turn, tokens, max(tokens - before, 0), round(first, 4)))
+            new, cached = max(tokens - before, 0), exchange.seen.cached_tokens
+            self.log.pace.append(Pace(turn, tokens, new, round(first, 4), cached))
 
     def _said(self, exchange: Exchange) -> Message:
         """The server's message as a client sends it back."""
