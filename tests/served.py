@@ -14,10 +14,12 @@ from pathlib import Path
 import httpx
 
 from orchestrator.core.dialogue.findings import Verdict
+from orchestrator.core.dialogue.setup import Size
 from orchestrator.edge.probe import runner as probing
 from tests.homes import Home
 
 START_S = 180.0
+QUICK = Size(tier="quick")
 
 
 @contextlib.contextmanager
@@ -48,7 +50,7 @@ def _healthy(port: int) -> bool:
     return False
 
 
-def probed(url: str, model: Path, name: str = "tiny", tier: str = "quick") -> Verdict:
+def probed(url: str, model: Path, name: str = "tiny", size: Size = QUICK) -> Verdict:
     """What the probe says, knowing the model's template and probe.json and nothing of the engine."""
     target = probing.with_template(probing.Target(url, name), model)
-    return asyncio.run(probing.probe(target, tier, parameters=probing.read_parameters(model)))
+    return asyncio.run(probing.probe(target, size.tier, parameters=probing.read_parameters(model).sized(size)))

@@ -13,7 +13,7 @@ from orchestrator.core.dialogue.conclude import conclude
 from orchestrator.core.dialogue.findings import Verdict
 from orchestrator.core.dialogue.reports.safe import masked
 from orchestrator.core.dialogue.setup import Parameters, Size
-from orchestrator.edge.probe.report import Reported, files_of, save, verdict_of
+from orchestrator.edge.probe.report import Reported, files_of, gained_of, save, verdict_of
 from orchestrator.errors import EngineError, UsageError
 
 
@@ -116,8 +116,8 @@ class ByDaemon:
         for event in control.stream(StackPaths(pipeline.name_of(self._file)), "POST", "/probe", body):
             data: dict[str, Any] = dict(event.data or {})
             if event.kind == "turn":
+                gained_of(data.pop("gained")).into(self.log)
                 report.turn(data)
-                self._seen(data)
             elif event.kind == "done" and "verdict" in data:
                 return verdict_of(dict(data["verdict"]))
             elif event.kind == "done":
@@ -125,14 +125,3 @@ class ByDaemon:
             else:
                 report.line(event.text)
         raise EngineError("the daemon ended the probe without a verdict", mend="stack logs")
-
-    def _seen(self, turn: dict[str, Any]) -> None:
-        """The turns of the free runs, counted here too: of a run that is cut short the daemon sends no verdict."""
-        log = self.log
-        if turn["scenario"].startswith("free_run") and turn["turn"]:
-            if turn["turn"] == 1:
-                log.counted, log.clean, log.first_failure = 0, 0, None
-            log.counted += 1
-            log.clean += bool(turn["ok"])
-            if not turn["ok"] and log.first_failure is None:
-                log.first_failure = turn["turn"]

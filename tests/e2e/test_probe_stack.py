@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 
 from tests.fake_stack import FakeStack
+from tests.gateways import eventually
 
 Make = Callable[..., FakeStack]
 
@@ -37,3 +39,18 @@ def test_without_a_daemon_it_says_so(fake_stack: Make) -> None:
     done = fake_stack().cli("probe", "tiny")
     assert done.returncode == 5
     assert "is not running" in done.stderr
+
+
+def test_an_interrupted_probe_of_the_daemon_reports_what_was_found(fake_stack: Make) -> None:
+    stack = fake_stack("--fault", "stop_with_calls", "--token-delay", "0.01")
+    assert stack.cli("up", timeout=120).returncode == 0
+    probe = stack.cli.start("probe", "tiny", "--full", "--save", "cut.json")
+    eventually(lambda: "free_run 9/" in probe.err.read_text())
+    probe.process.send_signal(signal.SIGINT)
+    assert probe.process.wait(timeout=30) == 130
+    told = json.loads((stack.cli.home.work / "cut.json").read_text())
+    assert (told["cut_short"], told["verdict"]) == ("interrupted", "degraded")
+    assert [(f["code"], f["culprit"]) for f in told["findings"]] == [("stop_with_calls", "server")]
+    assert told["findings"][0]["evidence"]["status"] == 200
+    assert [(one["arm"], one["failed"]) for one in told["episodes"]] == [("free_run", 1)]
+    assert told["turns"] >= 8

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.core.dialogue.setup import Size
 from tests import served
 from tests.homes import Home
 
@@ -21,7 +22,7 @@ def test_what_it_does_otherwise_comes_out_as_findings(
     argv = [str(require("transformers")), "serve", str(selftest_model)]
     argv += ["--host", "127.0.0.1", "--port", str(port), "--device", "cpu"]
     with served.running(argv, stack_home, port, {"HF_HUB_OFFLINE": "1"}) as url:
-        verdict = served.probed(url, selftest_model, name=str(selftest_model), tier="standard")
+        verdict = served.probed(url, selftest_model, name=str(selftest_model), size=Size(tier="standard"))
     told = {f.code: f.culprit for f in verdict.findings}
     assert verdict.verdict == "fail"
     assert told.items() >= {"no_done": "server", "http_error": "server"}.items(), verdict.findings

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from orchestrator.core.dialogue.setup import Size
 from tests import served
 from tests.homes import Home
 
@@ -42,7 +43,7 @@ def serve(
 def test_five_episodes_are_clean_and_what_vllm_does_otherwise_is_a_note(serve: Serve, selftest_model: Path) -> None:
     """`none`: vLLM turns its parser off and leaves the tools in the prompt, so that the call comes as text."""
     with serve("hermes") as url:
-        verdict = served.probed(url, selftest_model, tier="full")
+        verdict = served.probed(url, selftest_model, size=Size(tier="full"))
     assert (verdict.verdict, verdict.turns, verdict.clean_turns) == ("pass", 200, 200), verdict.findings
     assert verdict.skipped == ("recall",)
     assert {(f.code, f.severity) for f in verdict.findings} <= {("none_ignored", "N"), ("fidelity_lost", "N")}

@@ -11,8 +11,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from orchestrator.core.backend import Can
-from orchestrator.core.dialogue.ask import Turn
+from orchestrator.core.dialogue.ask import Log, Turn
 from orchestrator.core.dialogue.findings import Verdict
+from orchestrator.core.dialogue.gained import Gains
+from orchestrator.core.dialogue.reports.safe import masked
 from orchestrator.core.dialogue.setup import Size
 from orchestrator.core.launch import Launch
 from orchestrator.core.plan import Plan
@@ -142,16 +144,20 @@ class Prover:
         """One probe on a lease, straight to the engine. Raises EngineDown, QueueFull, TimeoutError past the budget,
         UsageError for a size that is none."""
         launch = self._plan.launch(model)
+        log = Log()
+        gains = Gains(log)
 
         def on_turn(turn: Turn) -> None:
-            self._emit(Event("turn", model, "", asdict(turn)))
+            # whoever watches can report what was found so far, should the probe be cut short
+            gained = masked(gains.more(), self._supervisor.direct(model).key)
+            self._emit(Event("turn", model, "", {**asdict(turn), "gained": asdict(gained)}))
 
         if self.interrupt is not None:
             self.interrupt()
         async with self.one:
             await self._supervisor.acquire(model)
             try:
-                verdict = await self.ask(launch, size, budget=budget, on_turn=on_turn)
+                verdict = await self.ask(launch, size, budget=budget, on_turn=on_turn, log=log)
             finally:
                 self._supervisor.release(model)
         self.keep(launch, verdict)
@@ -164,6 +170,7 @@ class Prover:
         *,
         budget: float | None = None,
         on_turn: Callable[[Turn], None] | None = None,
+        log: Log | None = None,
     ) -> Verdict:
         """The same for a caller that holds `one` and a lease. Nothing is kept yet. Raises TimeoutError."""
         from orchestrator.edge.probe import runner as probing
@@ -182,6 +189,7 @@ class Prover:
             parameters=parameters,
             on_turn=on_turn,
             deadline=budget,
+            log=log,
         )
         return replace(verdict, model=launch.model)
 

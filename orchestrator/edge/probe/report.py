@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from orchestrator.core.dialogue.compare import compare
 from orchestrator.core.dialogue.findings import Verdict
+from orchestrator.core.dialogue.gained import Gained
 from orchestrator.core.dialogue.reports.junit import junit
 from orchestrator.core.dialogue.reports.page import page
 from orchestrator.core.dialogue.reports.public import compared, dumps, public
@@ -24,6 +25,9 @@ from orchestrator.errors import EngineError, UsageError
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+T = TypeVar("T")
+GAINED = TypeAdapter(Gained)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +43,21 @@ class Reported:
 
 def verdict_of(values: Mapping[str, Any]) -> Verdict:
     """A verdict as the daemon sends it. Raises EngineError where its shape is another."""
+    return _read(ADAPTER, values, "verdict")
+
+
+def gained_of(values: Mapping[str, Any]) -> Gained:
+    """What a turn of the daemon's probe added. Raises EngineError where its shape is another."""
+    return _read(GAINED, values, "turn")
+
+
+def _read(shape: TypeAdapter[T], values: Mapping[str, Any], what: str) -> T:
     try:
-        return ADAPTER.validate_python(values)
+        return shape.validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        text = f"the daemon's verdict cannot be read: {where}: {first['msg']}"
+        text = f"the daemon's {what} cannot be read: {where}: {first['msg']}"
         raise EngineError(text, mend="is it another version? `stack down`, then `stack up`") from None
 
 
