@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from orchestrator.core.host import Engine, Host
+from orchestrator.core.host import Engine, Gpu, Host
 from orchestrator.core.launch import Capability, How, Ready, ToolPath
 from orchestrator.core.spec import BackendSettings, Model, Source
 from orchestrator.core.weights import Weights
@@ -47,7 +47,14 @@ class Request:
     concurrency: int
     max_tokens: int | None
     kv_bytes: int
-    """Bytes of KV that the plan reserved for this launch: to be enforced by the engine's own flag."""
+    """Bytes of KV that the plan reserved for this launch, on all its GPUs together: to be enforced by the engine's own
+    flag."""
+    gpus: tuple[Gpu, ...] = ()
+    """Where it runs; empty: in host (or Apple's unified) memory."""
+    gpu_layers: int | None = None
+    """Layers that go to those GPUs, the rest stays in host memory; None = all."""
+    image: str = ""
+    """Container image to run it in; "" = a process, of `engine`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,10 @@ class Backend(Protocol):
     """Flags that we set ourselves -> the key of stack.yaml that decides them: in `extra_args` they are an error."""
     kv_dtypes: frozenset[str]
     """Number formats of `memory.kv_dtype` that its KV cache can have."""
+    uses_gpus: bool
+    """Whether it runs on CUDA GPUs where the host has them; else it stays in host memory there."""
+    image: str
+    """The container image, pinned by tag, that is used where no engine is installed; "" = it has none of its own."""
     takes_parsers: bool
     """Whether it has flags for tool and reasoning parsers."""
 

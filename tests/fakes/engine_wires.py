@@ -52,6 +52,29 @@ def harmony(name, arguments):
     return f"<|channel|>commentary to=functions.{name} <|constrain|>json<|message|>{dumps(arguments)}<|call|>"
 
 
+def braces(value, quote):
+    """A value of the gemma formats: texts between quotes of their own, keys bare, the rest as in JSON."""
+    if isinstance(value, str):
+        return f"{quote}{value}{quote}"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{k}:{braces(v, quote)}" for k, v in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(braces(one, quote) for one in value) + "]"
+    return dumps(value)
+
+
+def gemma4(name, arguments):
+    return "<|tool_call>call:" + name + braces(arguments, '<|"|>') + "<tool_call|>"
+
+
+def functiongemma(name, arguments):
+    return "<start_function_call>call:" + name + braces(arguments, "<escape>") + "<end_function_call>"
+
+
+def granite3(name, arguments):
+    return f'<|tool_call|>[{{"name": "{name}", "arguments": {dumps(arguments)}}}]'
+
+
 WIRES = {
     "hermes": ("<tool_call>{json}", hermes),
     "qwen3-coder": ("<tool_call><function=", qwen3_coder),
@@ -62,5 +85,8 @@ WIRES = {
     "kimi": ("<|tool_calls_section_begin|>", kimi),
     "deepseek": ("<｜tool▁calls▁begin｜>", deepseek),
     "harmony": ("<|channel|>", harmony),
+    "gemma4": ("<|tool_call>", gemma4),
+    "functiongemma": ("<start_function_call>", functiongemma),
+    "granite3": ("<|tool_call|>", granite3),
 }
 """name -> (how the probe's table calls the format, the writer of one call)."""

@@ -46,6 +46,8 @@ class LlamaCpp:
     implemented = True
     reserves: backend.Reserves = "slots"
     needs_engine = True
+    uses_gpus = True
+    image = ""
     takes_parsers = False
     kv_dtypes = frozenset(CACHE_TYPES)
     owned_flags = MappingProxyType(_owned())

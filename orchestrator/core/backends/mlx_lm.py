@@ -23,6 +23,8 @@ class MlxLm:
     implemented = True
     reserves: backend.Reserves = "unbounded"
     needs_engine = True
+    uses_gpus = False
+    image = ""
     takes_parsers = False
     kv_dtypes = frozenset({"f16", "bf16", *KV_BITS})
     owned_flags = MappingProxyType(

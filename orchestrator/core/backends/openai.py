@@ -17,6 +17,8 @@ class OpenAI:
     implemented = True
     reserves: backend.Reserves = "external"
     needs_engine = False
+    uses_gpus = False
+    image = ""
     takes_parsers = False
     kv_dtypes = frozenset({"f16", "bf16", "q8", "q4", "fp8"})
     owned_flags = MappingProxyType[str, str]({})

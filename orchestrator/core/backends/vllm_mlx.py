@@ -26,6 +26,8 @@ class VllmMlx:
     implemented = True
     reserves: backend.Reserves = "cached"
     needs_engine = True
+    uses_gpus = False
+    image = ""
     takes_parsers = True
     kv_dtypes = frozenset({"f16", "bf16", "q8", "q4"})
     owned_flags = MappingProxyType(

@@ -52,7 +52,7 @@ def test_the_raw_arm_convicts_the_model() -> None:
 
 def test_where_there_is_no_raw_arm_the_verdict_says_so() -> None:
     assert full(render=None).skipped == ("raw arm: the chat template is not at hand",)
-    other = drive(Style(), "full", wire="<|tool_call>", parameters=TWO)[0]
+    other = drive(Style(), "full", wire="<of no family>", parameters=TWO)[0]
     assert other.skipped == ("raw arm: unknown format",)
 
 
