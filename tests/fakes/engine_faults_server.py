@@ -86,6 +86,14 @@ class HiddenText(Fault):
 
 
 @fault
+class BareText(Fault):
+    """No finding: /v1/completions without control tokens, though `skip_special_tokens: false` asked for them."""
+
+    def raw(self, text):
+        return re.sub(r"</?[\w|]+>", "", text)
+
+
+@fault
 class ToolsDiscarded(Fault):
     def sees_tools(self, body):
         return None

@@ -15,7 +15,7 @@ from orchestrator.core.dialogue.tiers import TIERS, dialogue
 from tests.unit.dialogue.driver import FAULTS, HERMES, Style, answered, drive, told
 
 NOTES = {"required_ignored", "named_ignored", "none_ignored"}
-FULL = {"context_drift", "cache_cold", "hidden_text"}
+FULL = {"context_drift", "cache_cold", "hidden_text", "bare_text"}
 KIMI = {"id_format"}
 ODD = {
     "wrong_arguments": [("wrong_call", "model_or_quantization", "F")],

@@ -56,8 +56,10 @@ def test_where_there_is_no_raw_arm_the_verdict_says_so() -> None:
     assert other.skipped == ("raw arm: unknown format",)
 
 
-def test_completions_that_hide_calls_clear_and_convict_nobody() -> None:
-    verdict = full("hidden_text")
+@pytest.mark.parametrize("wire", ["hermes", "gemma4", "functiongemma"])
+@pytest.mark.parametrize("fault", ["hidden_text", "bare_text"])
+def test_completions_that_hide_calls_clear_and_convict_nobody(fault: str, wire: str) -> None:
+    verdict = full(fault, wire=wire)
     assert verdict.findings == ()
     assert verdict.skipped == ("raw arm: /v1/completions does not give what the model wrote",)
 
