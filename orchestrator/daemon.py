@@ -21,6 +21,7 @@ from orchestrator.core.dialogue.setup import Size
 from orchestrator.core.launch import Launch
 from orchestrator.core.plan import Plan
 from orchestrator.edge import discover, secrets
+from orchestrator.edge.attached.keeper import Keeper
 from orchestrator.edge.control import app as control_app
 from orchestrator.edge.control.bus import Bus
 from orchestrator.edge.control.server import ControlServer
@@ -38,6 +39,7 @@ from orchestrator.edge.run.embedded import Embedded
 from orchestrator.edge.run.engines import Engines
 from orchestrator.edge.run.llama_swap import LlamaSwap
 from orchestrator.edge.run.scheduler import Scheduler
+from orchestrator.edge.run.sleeping import Sleeping
 from orchestrator.errors import EngineError, PlanError, UsageError
 
 
@@ -67,6 +69,7 @@ class Daemon:
         )
         self._watcher = Watcher(plan, self._supervisor, self._prover, self._verdicts, self._gateway)
         self._gateway.metrics.add(ProbeMetrics(plan.launches, self._verdicts, self._watcher))
+        self._keeper = Keeper(plan.launches, secrets.upstream_key, self._bus.emit)
         self._left = asyncio.Event()
         self._keep = False
         self._settling: asyncio.Task[None] | None = None
@@ -75,7 +78,9 @@ class Daemon:
         paths = self._paths
         if self._plan.supervisor == "llama-swap":
             return LlamaSwap(self._plan, paths.artifacts / "llama-swap" / "config.yaml", paths.state, paths.logs)
-        return Embedded(self._plan, paths.state, paths.logs)
+        engines = Embedded(self._plan, paths.state, paths.logs)
+        sleepers = [launch for launch in self._plan.launches if launch.serving.residency == "sleep"]
+        return Sleeping(engines, sleepers) if sleepers else engines
 
     def _can(self, launch: Launch) -> Can | None:
         backend = self._backends.get(launch.backend)
@@ -89,6 +94,7 @@ class Daemon:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, lambda: self.leave(keep_engines=False))
         watching = asyncio.create_task(self._watcher.run())
+        keeping = asyncio.create_task(self._keeper.run())
         try:
             self.retry()
             await self._supervisor.open()
@@ -96,9 +102,14 @@ class Daemon:
             await self._left.wait()
         finally:
             watching.cancel()
+            keeping.cancel()
             if self._settling is not None:
                 self._settling.cancel()
-            await asyncio.gather(endpoint.close(), self._supervisor.close(keep_engines=self._keep))
+            await asyncio.gather(
+                endpoint.close(),
+                self._supervisor.close(keep_engines=self._keep),
+                self._keeper.close(keep=self._keep),
+            )
             self._paths.socket.unlink(missing_ok=True)
             await control.stop()
 
@@ -151,7 +162,7 @@ class Daemon:
             launch = self._plan.launch(state.model)
             row = {"id": state.model, "backend": launch.backend, "owner": launch.owner}
             row |= {k: v for k, v in asdict(state).items() if k != "model"}
-            models.append(row | self._tools(launch) | {"hash": launch.hash})
+            models.append(row | self._keeper.row(state.model) | self._tools(launch) | {"hash": launch.hash})
         return {
             "endpoint": self._plan.endpoint,
             "ready": self.ready(),
@@ -210,7 +221,9 @@ class Daemon:
     async def verb(self, verb: str, model: str) -> None:
         if verb not in ("load", "unload", "restart"):
             raise EngineError(f"there is no verb {verb}")
-        await getattr(self._supervisor, verb)(self._known(model))
+        model = self._known(model)
+        if not await self._keeper.verb(verb, model):
+            await getattr(self._supervisor, verb)(model)
 
     def _known(self, name: str) -> str:
         if name not in self._plan.names:

@@ -38,6 +38,8 @@ class StackError(Exception):
 
     def __init__(self, text: str, *, mend: str = "", details: Sequence[str] = ()) -> None:
         super().__init__(text)
+        for line in (*details, *filter(None, (mend,))):
+            self.add_note(line)  # a traceback of the Python API shows them
         self.text = text
         self.mend = mend
         self.details = tuple(details)
@@ -55,6 +57,7 @@ class SpecError(StackError):
         super().__init__(f"{file}: {count} problem{'s' if count != 1 else ''}")
         self.file = file
         self.problems = tuple(problems)
+        _note(self, self.problems)
 
 
 class PlanError(StackError):
@@ -68,6 +71,13 @@ class PlanError(StackError):
         super().__init__(text, mend=mend, details=details)
         self.problems = tuple(problems)
         self.file = "stack.yaml"
+        _note(self, self.problems)
+
+
+def _note(error: StackError, problems: Sequence[Problem]) -> None:
+    for one in problems:
+        where = f"{one.where}: " if one.where else ""
+        error.add_note(f"{where}{one.text}" + (f" ({one.mend})" if one.mend else ""))
 
 
 class EngineError(StackError):

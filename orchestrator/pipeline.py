@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -65,7 +65,11 @@ def prepare(file: Path, host_file: Path | None = None) -> Prepared:
     """Load, detect (or --host FILE), inspect. Raises SpecError, PlanError."""
     from orchestrator.edge.stackfile.load import load
 
-    loaded = load(file)
+    return prepare_loaded(load(file), host_file)
+
+
+def prepare_loaded(loaded: Loaded, host_file: Path | None = None) -> Prepared:
+    """The same for a stack that is read already."""
     if host_file is not None:
         host, weights = _read_host(host_file)
         return Prepared(loaded, host, weights or _inspect(loaded, missing_ok=True), foreign=True)
@@ -127,9 +131,31 @@ def refuse_unknown_weights(plan: Plan) -> None:
     from orchestrator.errors import PlanError, Problem
 
     if plan.unknown:
-        mend = "`stack pull`, or declare memory.weights"
-        problems = [Problem(f"models.{model}", "its weights are not known", mend) for model in plan.unknown]
+        commands = {launch.model for launch in plan.launches if launch.backend == "command"}
+        problems = [
+            Problem(f"models.{model}", "what it takes of memory is not known", "declare memory.weights or memory.host")
+            if model in commands
+            else Problem(f"models.{model}", "its weights are not known", "`stack pull`, or declare memory.weights")
+            for model in plan.unknown
+        ]
         raise PlanError("memory cannot be planned without the weights", problems=problems)
+
+
+def attach(prepared: Prepared, plan: Plan, say: Callable[[str], None], *, quiet: bool = False) -> tuple[str, ...]:
+    """Asks the attached servers that can tell whether they can do what the plan says; Ollama pulls what it lacks and
+    loads its residents. Returns warnings. Raises PlanError, EngineError."""
+    from orchestrator.edge.stackfile.load import placed
+    from orchestrator.errors import PlanError
+
+    if not any(launch.owner == "external" for launch in plan.launches):
+        return ()
+    from orchestrator.edge.attached.check import check
+
+    try:
+        return check(plan.launches, say, quiet=quiet)
+    except PlanError as error:
+        error.problems, error.file = placed(prepared.loaded.source, error.problems), _shown(prepared.loaded.file)
+        raise
 
 
 def render(plan: Plan, target: Target) -> tuple[Artifact, ...]:

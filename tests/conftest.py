@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import components, homes
+from tests import components, dockers, homes
 from tests.fake_stack import FakeStack
 
 # a busy machine is no finding
@@ -77,6 +77,26 @@ def free_port() -> Callable[[], int]:
                 return port
 
     return one
+
+
+@pytest.fixture(scope="session")
+def dockerd() -> Iterator[dockers.Dockerd]:
+    """A docker daemon of these tests' own, with an image of engines."""
+    need("docker")
+    with dockers.running() as daemon:
+        yield daemon
+
+
+@pytest.fixture
+def docker(dockerd: dockers.Dockerd, monkeypatch: pytest.MonkeyPatch) -> Iterator[dockers.Dockerd]:
+    """It, running, as the docker of this test; what the test leaves there is removed."""
+    if not dockerd.running:
+        dockerd.start()
+    monkeypatch.setenv("DOCKER_HOST", dockerd.host)
+    yield dockerd
+    if not dockerd.running:
+        dockerd.start()
+    dockerd.clear()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -53,12 +53,13 @@ class Answered:
 
 @dataclass
 class Running:
-    """port: the gateway's; upstream: the port of tests/fakes/upstream.py, 0 = nothing listens there."""
+    """port: the gateway's; upstream: the port of tests/fakes/upstream.py, 0 = nothing listens there; loop: its own."""
 
     port: int
     upstream: int
     gateway: Gateway
     supervisor: StaticSupervisor
+    loop: asyncio.AbstractEventLoop
     verdicts: dict[str, Tools] = field(default_factory=dict)
     ready: list[bool] = field(default_factory=lambda: [True])
 
@@ -112,15 +113,20 @@ def upstream(*options: str) -> Iterator[int]:
             process.kill()
 
 
-def plan_for(base: str, native: tuple[str, ...], **stack: Any) -> Plan:
-    """Models `tiny` (alias `small`, role `default`) and `org/other`, both at `base`."""
+def plan_for(
+    base: str, native: tuple[str, ...], launch: Mapping[str, Any], shape: Mapping[str, Any], **stack: Any
+) -> Plan:
+    """Models `tiny` (alias `small`, role `default`) and `org/other`, both at `base`. launch: of both, beside what they
+    must have; shape: what stack.yaml says of `tiny`."""
     launches = [
-        Launch(m, "openai", served, None, Attach(base), Ready("/"), Serving(8192), native=native)
+        replace(Launch(m, "openai", served, None, Attach(base), Ready("/"), Serving(8192), native=native), **launch)
         for m, served in (("tiny", "tiny"), ("org/other", "engine-name"))
     ]
     plan = plan_of(*launches, name="gateway")
     values = plan.stack.model_dump() | stack
+    values["models"]["tiny"] |= shape
     names = {"tiny": "tiny", "small": "tiny", "default": "tiny", "org/other": "org/other"}
+    names |= dict.fromkeys(shape.get("variants", {}), "tiny")
     return Plan(
         **{f: getattr(plan, f) for f in Plan.__slots__ if f not in ("stack", "names")},
         stack=Stack.model_validate(values),
@@ -140,6 +146,8 @@ def running(
     limit: int = 1_000_000,
     queue: int = 0,
     grace: float = 0.2,
+    launch: Mapping[str, Any] | None = None,
+    shape: Mapping[str, Any] | None = None,
     **stack: Any,
 ) -> Iterator[Running]:
     """The gateway in a thread with its own uvloop, before what listens on `port`. stack: parts of stack.yaml."""
@@ -154,7 +162,7 @@ def running(
         verdicts: dict[str, Tools] = {}
         ready = [True]
         gateway = Gateway(
-            plan_for(base, native, **stack),
+            plan_for(base, native, launch or {}, shape or {}, **stack),
             supervisor,
             verdicts=lambda m: verdicts.get(m, "untested"),
             findings=lambda m: "markup_in_content: the parser is wrong",
@@ -164,9 +172,9 @@ def running(
         )
         listening = socket.create_server(("127.0.0.1", 0))
         listener = await serve(gateway, [listening])
-        box.append(Running(listening.getsockname()[1], port, gateway, supervisor, verdicts, ready))
-        end = asyncio.Event()
         loop = asyncio.get_running_loop()
+        box.append(Running(listening.getsockname()[1], port, gateway, supervisor, loop, verdicts, ready))
+        end = asyncio.Event()
         ends.append(lambda: loop.call_soon_threadsafe(end.set))
         started.set()
         await end.wait()

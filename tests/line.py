@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import pytest
 from orchestrator.core.dialogue.wording import ASK_WEATHER, WEATHER
 from tests.homes import Cli
 
+NAME = f"line-{os.getpid()}"
+"""Engines are known by it, so two test runs on one machine must not share it."""
 SUPERVISORS = ["embedded", pytest.param("llama-swap", marks=pytest.mark.component("llama-swap"))]
 
 
@@ -27,26 +29,39 @@ class Line:
     url: str
 
     @classmethod
-    def up(cls, cli: Cli, port: int, backend: str, source: Path, supervisor: str, **model: Any) -> Line:
+    def up(
+        cls,
+        cli: Cli,
+        port: int,
+        backend: str,
+        source: Path,
+        supervisor: str,
+        *,
+        top: Mapping[str, Any] | None = None,
+        timeout: float = 240,
+        **model: Any,
+    ) -> Line:
+        """top: further keys of stack.yaml; timeout: seconds for `up`."""
         made = {"sources": {backend: {"path": str(source)}}, "roles": ["default"], "serve": {"concurrency": 4}} | model
         stack = {
             "version": 1,
-            "name": "line",
+            "name": NAME,
             "endpoint": {"listen": f"127.0.0.1:{port}"},
             "supervisor": supervisor,
             "models": {"selftest": made},
+            **(top or {}),
         }
         (cli.home.work / "stack.yaml").write_text(json.dumps(stack))
-        done = cli("up", timeout=240)
+        done = cli("up", timeout=timeout)
         assert done.returncode == 0, done.stdout + done.stderr
         return cls(cli, f"http://127.0.0.1:{port}/v1")
 
     def status(self) -> dict[str, Any]:
         return dict(json.loads(self.cli("status", "--json").stdout))
 
-    def forty_clean_turns(self, *probe: str) -> None:
+    def forty_clean_turns(self, *probe: str, timeout: float = 240) -> None:
         """probe: arguments of `stack probe`, `selftest` through the daemon by default."""
-        done = self.cli("probe", *(probe or ("selftest",)), "--json", timeout=240)
+        done = self.cli("probe", *(probe or ("selftest",)), "--json", timeout=timeout)
         verdict = json.loads(done.stdout)
         bad = [finding for finding in verdict["findings"] if finding["severity"] != "N"]
         assert (done.returncode, verdict["verdict"], verdict["first_failure"], bad) == (0, "pass", None, [])

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from orchestrator.core.host import Engine, Host
-from orchestrator.core.launch import Launch, Process, Ready, Serving
+from orchestrator.core.launch import Container, Launch, Process, Ready, Serving
 from orchestrator.core.plan import Plan
 from orchestrator.core.spec import Stack
 
@@ -32,6 +34,16 @@ def fake(
         serving=serving or Serving(context=8192, concurrency=2, queue=4),
         env=tuple(env),
     )
+
+
+def contained(launch: Launch, **more: Any) -> Launch:
+    """The same fake engine in a container of tests/dockers.py's image. more: of the Container."""
+    from tests import dockers
+
+    assert isinstance(launch.how, Process)
+    options = launch.how.argv[4:]  # after the interpreter, the program and its --port
+    argv = (dockers.PYTHON, "-u", dockers.FAKE, "--host", "0.0.0.0", "--port", "8000", *options)
+    return replace(launch, how=Container(dockers.IMAGE, argv, 8000, **more))
 
 
 def plan_of(

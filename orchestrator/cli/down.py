@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 from typing import Annotated
@@ -17,29 +16,15 @@ def down(
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Remove state and logs too.")] = False,
 ) -> None:
     """Stop everything of this stack. State and logs stay, unless --uninstall."""
-    import shutil
-
-    from orchestrator import pipeline
-    from orchestrator.edge.lock import held
+    from orchestrator import lifecycle, pipeline
     from orchestrator.edge.paths import StackPaths
-    from orchestrator.edge.run import session
 
     paths = StackPaths(pipeline.name_of(file))
-    with held(paths.lock, "stack down"):
-        was_up = session.leave(paths, keep_engines=False)
-        if not was_up:
-            session.end_silent_daemon(paths)
-        left = session.sweep(paths)
-        for other in session.former(paths, file.parent.resolve() / file.name):
-            was_up |= session.leave(other, keep_engines=False)
-    if uninstall:
-        shutil.rmtree(paths.state, ignore_errors=not paths.state.exists())
-        for folder in (paths.state.parent, paths.socket.parent):
-            with contextlib.suppress(OSError):  # others of ours live there
-                folder.rmdir()
+    left = lifecycle.down(paths, file.parent.resolve() / file.name, uninstall=uninstall)
     if as_json:
-        print(json.dumps({"name": paths.name, "was_up": was_up, "ended": left, "uninstalled": uninstall}))
-    elif was_up or left:
-        print(f"{paths.name} is down" + (f" ({left} left-over processes ended)" if left else ""))
+        done = {"name": paths.name, "was_up": left.was_up, "ended": left.swept, "uninstalled": uninstall}
+        print(json.dumps(done))
+    elif left.was_up or left.swept:
+        print(f"{paths.name} is down" + (f" ({left.swept} left-over processes ended)" if left.swept else ""))
     else:
         print(f"{paths.name} was not running")

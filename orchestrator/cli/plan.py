@@ -41,6 +41,7 @@ def plan(
 def _print_diff(made: Plan, as_json: bool) -> None:
     from dataclasses import asdict
 
+    from orchestrator.core.units import show_size
     from orchestrator.edge.diff import compare
     from orchestrator.edge.paths import StackPaths
 
@@ -52,3 +53,6 @@ def _print_diff(made: Plan, as_json: bool) -> None:
     width = max(len(row.subject) for row in rows)
     for row in rows:
         print(f"{row.subject:<{width}}  {row.action:<9}" + (f"  {row.reason}" if row.reason else "").rstrip())
+    if restarts := [row for row in rows if row.action == "restart" and row.read]:
+        many = "engine restarts" if len(restarts) == 1 else "engines restart"
+        print(f"{len(restarts)} {many}, {show_size(sum(row.read for row in restarts))} of weights are read again")

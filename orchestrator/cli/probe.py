@@ -11,6 +11,7 @@ from orchestrator.cli.options import FileOption, JsonOption, UnusedHostOption
 
 if TYPE_CHECKING:
     from orchestrator.cli.probe_asking import Asked
+    from orchestrator.core.dialogue.setup import Size
 
 
 PAIRS = 8
@@ -59,8 +60,9 @@ def probe(
 
     Exits 6 when the tool path fails; 0 when it passes, and, with a warning, when it is degraded.
     """
+    from orchestrator import pipeline
     from orchestrator.cli import probe_asking as asking
-    from orchestrator.core.dialogue.setup import Size
+    from orchestrator.edge.paths import StackPaths
     from orchestrator.errors import UsageError
 
     name = model or model_name
@@ -74,9 +76,8 @@ def probe(
         )
     if key_env and key_file:
         raise UsageError("--key-env and --key-file exclude each other")
-    chosen = TierName.FULL if full or (against and tier is TierName.STANDARD) else tier
-    runs = PAIRS if against and episodes is None else episodes
-    size = Size(chosen.value, seed, turns, runs)
+    chosen = TierName.FULL if full else tier
+    size = size_of(chosen, comparing=against is not None, seed=seed, turns=turns, episodes=episodes)
     first: asking.Prober
     second: asking.Prober | None = None
     if url is not None:
@@ -84,9 +85,20 @@ def probe(
         first = asking.ByUrl(url, name, key, weights, size)
         second = asking.ByUrl(against, against_model or name, key, weights, size) if against else None
     else:
-        first = asking.ByDaemon(file, name, size)
-        second = asking.ByDaemon(file, against, size) if against else None
+        paths = StackPaths(pipeline.name_of(file))
+        first = asking.ByDaemon(paths, name, size)
+        second = asking.ByDaemon(paths, against, size) if against else None
     raise typer.Exit(_told(asking.ask(first, second, save or [], quiet=as_json), as_json))
+
+
+def size_of(
+    tier: TierName, *, comparing: bool, seed: int | None = None, turns: int | None = None, episodes: int | None = None
+) -> Size:
+    """A comparison takes the full tier unless `quick` is asked for, and enough runs to show a difference."""
+    from orchestrator.core.dialogue.setup import Size
+
+    chosen = TierName.FULL if comparing and tier is TierName.STANDARD else tier
+    return Size(chosen.value, seed, turns, PAIRS if comparing and episodes is None else episodes)
 
 
 def _told(asked: Asked, as_json: bool) -> int:

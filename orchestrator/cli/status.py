@@ -12,12 +12,13 @@ def status(
     file: FileOption = Path("stack.yaml"), as_json: JsonOption = False, host_file: UnusedHostOption = None
 ) -> None:
     """What runs now: each model, its engine and whether its tools are proven."""
-    from orchestrator import pipeline
-    from orchestrator.edge.control import client as control
+    from orchestrator import lifecycle, pipeline
     from orchestrator.edge.paths import StackPaths
 
     paths = StackPaths(pipeline.name_of(file))
-    found = control.status(paths) or _down(paths, file)
+    found = lifecycle.status(paths)
+    if found is None:
+        found = {"endpoint": _declared(file), "ready": False, "supervisor": "none", "models": []}
     if as_json:
         print(json.dumps(found, indent=2))
         return
@@ -25,29 +26,6 @@ def status(
         print(f"{paths.name} is not running (stack up)")
         return
     _table(paths.name, found)
-
-
-def _down(paths: Any, file: Path) -> dict[str, Any]:
-    from orchestrator.core.planner.plan_json import plan_from_json
-
-    empty: dict[str, Any] = {"endpoint": None, "ready": False, "supervisor": "none", "models": []}
-    if not paths.plan.exists():
-        return empty | {"endpoint": _declared(file)}
-    plan = plan_from_json(paths.plan.read_text())
-    rows = [
-        {
-            "id": launch.model,
-            "backend": launch.backend,
-            "owner": launch.owner,
-            "state": "external" if launch.owner == "external" else "stopped",
-            "pid": None,
-            "port": launch.port,
-            "tools": "untested" if "tools" in launch.capabilities else "none",
-            "probed": None,
-        }
-        for launch in plan.launches
-    ]
-    return empty | {"endpoint": plan.endpoint, "models": rows}
 
 
 def _declared(file: Path) -> str:
@@ -80,7 +58,7 @@ def _table(name: str, found: dict[str, Any]) -> None:
     for row in found["models"]:
         if row["error"]:
             console.print(f"{row['id']}: {row['error']}", markup=False)
-        for line in _about_tools(row):
+        for line in (*_about_tools(row), *_about_server(row)):
             console.print(f"{row['id']}: {line}", markup=False)
     for warning in found["warnings"]:
         console.print(f"warning: {warning}", markup=False)
@@ -97,6 +75,22 @@ def _about_tools(row: dict[str, Any]) -> Iterator[str]:
         reasons = ", ".join(f"{why} {count}" for why, count in calls.items())
         calls_seen = valid + invalid + unchecked
         yield f"{invalid} of {calls_seen} tool calls in its answers to clients were invalid ({reasons})"
+
+
+def _about_server(row: dict[str, Any]) -> Iterator[str]:
+    """What an attached server holds in memory, as far as it tells."""
+    from orchestrator.core.units import show_size
+
+    if (seen := row.get("attached")) is None or "loaded" not in seen:
+        return
+    if not seen["loaded"]:
+        yield f"not loaded in {seen['server']}"
+        return
+    words = f"loaded in {seen['server']}"
+    if seen["memory"]:
+        words += f": {show_size(seen['memory'])}, {show_size(seen['gpu_memory'] or 0)} of it on GPUs"
+    words += f", a context of {seen['context']}" if seen["context"] else ""
+    yield words + (f", until {seen['until']}" if seen["until"] else "")
 
 
 def _age(seconds: int) -> str:

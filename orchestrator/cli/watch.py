@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from typing import Any
 
+from orchestrator.edge.control.words import words
 from orchestrator.edge.run.api import Event
 
 
@@ -50,7 +51,7 @@ class View:
 
     def _show(self, event: Event) -> None:
         data = event.data or {}
-        text = _words(event, data)
+        text = words(event)
         self._lines[event.model] = text
         lasting = event.kind in ("engine", "verdict", "log", "turn")
         if self._quiet or not lasting:
@@ -63,15 +64,3 @@ class View:
         details = data.get("details")
         for detail in details if isinstance(details, list) else ():
             print(f"          | {detail}", file=sys.stderr)
-
-
-def _words(event: Event, data: dict[str, Any]) -> str:
-    if event.kind == "turn":
-        mark = "ok" if data.get("ok") else "BAD"
-        return f"turn {data.get('number', '?'):>2} {mark:3} {data.get('text', '')}"
-    if event.kind == "verdict" and not event.text:
-        bad = "".join(f"; {finding}" for finding in data.get("findings") or ())
-        cached = ", found before" if data.get("cached") else ""
-        left = f" (left out: {', '.join(data['skipped'])})" if data.get("skipped") else ""
-        return f"tools {data.get('verdict')}: {data.get('clean')}/{data.get('turns')} turns clean{left}{cached}{bad}"
-    return event.text

@@ -67,6 +67,11 @@ class Built:
     env: tuple[tuple[str, str], ...] = ()
     secret_names: tuple[str, ...] = ()
     native: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    """Paths on which the engine's own default would cut an answer off, and no flag of it changes that: the plan decides
+    on a `max_tokens` then, and the gateway sets it where the client names none."""
+    sleeps: bool = False
+    """It was told to take POST /sleep and /wake_up, as vLLM does: for `residency: sleep`."""
     notes: tuple[str, ...] = ()
     """What the user should know of this launch: the plan's warnings."""
 
@@ -99,6 +104,9 @@ class Backend(Protocol):
 Backends = Mapping[str, Backend]
 
 
+ANSWERS = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
+"""Paths whose answers `max_tokens` bounds, as its users may leave it out: for `Built.limits`."""
+
 PYTHON_ENV = (("HF_HUB_OFFLINE", "1"), ("PYTHONUNBUFFERED", "1"), ("TOKENIZERS_PARALLELISM", "false"))
 """Weights come by `stack pull`, engines start offline; logs come line by line."""
 
@@ -128,6 +136,15 @@ def beside(request: Request, name: str) -> str:
         return name
     folder, slash, _ = weights_path(request).rpartition("/")
     return folder + slash + name
+
+
+def mount(path: str) -> tuple[str, str, Literal["ro"]]:
+    """What a container must see of the host to read these weights, at the same path. A snapshot of the hub's cache is
+    links into its repository's folder."""
+    repository, found, _ = path.partition("/snapshots/")
+    folder = path.rpartition("/")[0] if path.lower().endswith(".gguf") else path
+    shown = repository if found else folder
+    return shown, shown, "ro"
 
 
 def not_files(source: Source, *allowed: str) -> str | None:

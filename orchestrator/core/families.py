@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from orchestrator.core.launch import ToolPath
 
-AUTOMATIC = frozenset({"llama-cpp", "ollama", "lm-studio"})
+AUTOMATIC = frozenset({"llama-cpp", "ollama", "lm-studio", "transformers"})
 """Backends that find the parser themselves, from the template, whatever the family."""
 
 MLX_LM_INFERS: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -14,22 +14,34 @@ Residency = Literal["resident", "on-demand", "sleep"]
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """argv[0] is absolute. cwd None = the state folder."""
+    """argv[0] is absolute, or (command) a name on PATH. cwd None = the state folder.
+
+    stop: a command that makes it end, () = SIGTERM alone does.
+    """
 
     argv: tuple[str, ...]
     cwd: str | None = None
+    stop: tuple[str, ...] = ()
     kind: Literal["process"] = "process"
 
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """port: the one inside; mounts as (host path, container path, "ro" | "rw")."""
+    """image: with its tag or digest; argv: what its entry point is given; port: the one inside.
+
+    mounts: (host path, container path, "ro" | "rw"), absolute; a "rw" folder is made where it is missing.
+    A name in place of the host path is a volume of docker's.
+    gpus: indexes or UUIDs; shm_size: bytes of /dev/shm, 0 = docker's default; entrypoint: () = the image's own.
+    """
 
     image: str
     argv: tuple[str, ...]
     port: int
-    mounts: tuple[tuple[str, str, str], ...] = ()
+    mounts: tuple[tuple[str, str, Literal["ro", "rw"]], ...] = ()
     gpus: tuple[str, ...] = ()
+    ipc: Literal["", "host"] = ""
+    shm_size: int = 0
+    entrypoint: tuple[str, ...] = ()
     kind: Literal["container"] = "container"
 
 
@@ -58,16 +70,19 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """Bytes that the plan reserves in one pool ("host", "unified", "gpu:0"); formula: the arithmetic, for people."""
+    """Bytes that the plan reserves in one pool ("host", "unified", "gpu:0"); formula: the arithmetic, for people.
+
+    work: what the engine takes there beside weights and KV."""
 
     pool: str
     weights: int
     kv: int
     formula: str
+    work: int = 0
 
     @property
     def total(self) -> int:
-        return self.weights + self.kv
+        return self.weights + self.kv + self.work
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +114,8 @@ class Launch:
     """served_name: what the engine itself calls the model (the gateway rewrites `model` to it where it differs).
 
     native: OpenAI-style paths beyond chat that the engine serves itself (`/v1/messages`).
+    limits: paths on which the engine's own default would cut an answer off: `serving.max_tokens` goes into requests.
+    defaults: request parameters, as (name, JSON): what a client's request would carry, so the proofs do too.
     secret_names: environment variables whose values are filled in at start, never rendered.
     """
 
@@ -112,6 +129,8 @@ class Launch:
     tools: ToolPath = field(default_factory=ToolPath)
     capabilities: tuple[Capability, ...] = ("chat",)
     native: tuple[str, ...] = ()
+    limits: tuple[str, ...] = ()
+    defaults: tuple[tuple[str, str], ...] = ()
     env: tuple[tuple[str, str], ...] = ()
     secret_names: tuple[str, ...] = ()
     memory: tuple[Reservation, ...] = ()
@@ -132,6 +151,7 @@ class Launch:
         """12 hex digits over what the running engine depends on: a change here means a restart of this engine."""
         what = {k: asdict(self)[k] for k in ("backend", "served_name", "port", "how", "env", "secret_names")}
         what["weights"] = self.weights_digest
+        what["how"].pop("stop", None)  # how it ends does not change what runs
         return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:12]
 
     @property

@@ -19,6 +19,14 @@ KV_BYTES = {None: 2.0, "f16": 2.0, "bf16": 2.0, "fp8": 1.0, "q8": 34 / 32, "q4":
 STEP = 256
 """Automatic contexts are whole multiples of this many tokens."""
 
+PAGE = 128
+"""Tokens a page of a paged cache holds at most, in vLLM on a CPU; 16 on CUDA. One page is never handed out."""
+PAGED_BATCH = 2048
+"""Tokens that vLLM computes in one step (--max-num-batched-tokens): a layer with a window holds them beside it."""
+
+WORK = GIB
+"""What an engine takes on each of its GPUs beside weights and KV: the CUDA context, activations, captured graphs."""
+
 LEAST = 512
 """A model whose memory does not hold a context of this length does not fit."""
 
@@ -36,6 +44,22 @@ def main_pool(host: Host, stack: Stack) -> tuple[Pool, str]:
     reserve = asked if asked is not None else min(max(host.memory // 8, GIB), 8 * GIB)
     kept = "budget.host.reserve" if asked is not None else "an eighth (1 to 8 GiB) kept for the system"
     return Pool("host", host.memory, min(reserve, host.memory)), f"{show_size(reserve)} {kept}"
+
+
+def gpu_pool(index: int) -> str:
+    return f"gpu:{index}"
+
+
+def pools(host: Host, stack: Stack) -> tuple[tuple[Pool, str], ...]:
+    """All pools with the reasons of their reserves: the main one, then one for each GPU or MIG instance."""
+    found = [main_pool(host, stack)]
+    for gpu in host.gpus:
+        asked = stack.budget.gpu.get(gpu.index)
+        reserve = asked.reserve if asked is not None else min(max(gpu.memory // 32, GIB // 4), GIB)
+        kept = f"budget.gpu.{gpu.index}.reserve" if asked is not None else "a 32nd (256 MiB to 1 GiB) kept for others"
+        pool = Pool(gpu_pool(gpu.index), gpu.memory, min(reserve, gpu.memory))
+        found.append((pool, f"{gpu.name}; {show_size(reserve)} {kept}"))
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,20 +92,31 @@ def per_context(weights: Weights, tokens: int, per_value: float) -> int:
     return int(values * per_value) + weights.state
 
 
+def held(window: int | None, tokens: int, cache: Cache) -> int:
+    """Tokens that a layer keeps of a request of so many: whole pages and a spare one where the cache is paged
+    (vllm/v1/core/kv_cache_utils.py refuses to start with less)."""
+    if cache.reserves != "paged":
+        return min(tokens, window or tokens)
+    return -(-min(tokens, window + PAGED_BATCH if window else tokens) // PAGE) * PAGE + PAGE
+
+
 def kv_bytes(weights: Weights, tokens: int, cache: Cache) -> int:
-    return per_context(weights, tokens, cache.per_value) * cache.contexts
+    """Of all contexts that are reserved; a paged cache rounds states up to its pages, at most to twice their size."""
+    values = sum(g.layers * g.values * held(g.window, tokens, cache) for g in weights.kv)
+    state = weights.state * (2 if cache.reserves == "paged" else 1)
+    return (int(values * cache.per_value) + state) * cache.contexts
 
 
 def kv_formula(weights: Weights, tokens: int, cache: Cache) -> str:
     """`5 layers x 256 values x 2 B x 8192 tokens x 2 slots = 40 MiB`."""
     parts = []
     for group in weights.kv:
-        held = min(tokens, group.window or tokens)
+        kept = held(group.window, tokens, cache)
         window = " (their window)" if group.window and group.window < tokens else ""
         layers = "layer" if group.layers == 1 else "layers"
-        parts.append(f"{group.layers} {layers} x {group.values} values x {cache.per_value:g} B x {held} tokens{window}")
+        parts.append(f"{group.layers} {layers} x {group.values} values x {cache.per_value:g} B x {kept} tokens{window}")
     if weights.state:
-        parts.append(f"{show_size(weights.state)} state")
+        parts.append(f"{show_size(weights.state)} state{' x 2' if cache.reserves == 'paged' else ''}")
     if not parts:
         return "no KV cache known"
     inner = parts[0] if len(parts) == 1 else "(" + " + ".join(parts) + ")"

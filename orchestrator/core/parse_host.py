@@ -10,6 +10,7 @@ from orchestrator.core.host import Apple, Gpu
 MIB = 2**20
 GPU_QUERY = "index,uuid,name,memory.total,driver_version,mig.mode.current"
 """For `nvidia-smi --query-gpu=... --format=csv,noheader,nounits`; memory.total is in MiB."""
+FREE_QUERY = "index,memory.free"
 
 SYSCTLS = (
     "hw.memsize",
@@ -128,6 +129,12 @@ def parse_mig(listing: str, gpus: tuple[Gpu, ...]) -> tuple[Gpu, ...]:
             memory = min(int(size[1]) * 10**9 if size else 0, parent.memory)
             found.append(Gpu(number, hit[2], f"{parent.name} MIG {hit[1]}", memory, parent.driver, mig=True))
     return tuple(found)
+
+
+def parse_free(text: str) -> dict[int, int]:
+    """Free bytes by GPU index, from nvidia-smi's FREE_QUERY; what it cannot tell (`[N/A]`) is left out."""
+    rows = (line.split(",") for line in text.splitlines() if line.count(",") == 1)
+    return {int(i): int(free) * MIB for i, free in rows if i.strip().isdigit() and free.strip().isdigit()}
 
 
 def docker_version(text: str) -> str:

@@ -32,9 +32,10 @@ Plain = Annotated[str, AfterValidator(_no_macro)]
 
 
 class Entry(_Camel):
-    """A model. env: `K=V`; ttl 0 = never unloaded by llama-swap itself."""
+    """A model. cmd_stop: None = SIGTERM; env: `K=V`; ttl 0 = never unloaded by llama-swap itself."""
 
     cmd: Annotated[Plain, Field(min_length=1, pattern=r"\S")]
+    cmd_stop: Annotated[Plain, Field(min_length=1, pattern=r"\S")] | None = None
     proxy: Annotated[str, Field(pattern=r"^http://127\.0\.0\.1:\d{1,5}$")]
     check_endpoint: Annotated[str, Field(pattern=r"^/|^none$")]
     ttl: Seconds

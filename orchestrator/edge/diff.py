@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.core.planner.changes import Change, changes
 from orchestrator.core.planner.plan_json import plan_from_json
+from orchestrator.core.targets.llama_swap import config
 from orchestrator.edge.control import client as control
 
 if TYPE_CHECKING:
@@ -17,7 +18,19 @@ def compare(new: Plan, paths: StackPaths) -> tuple[Change, ...]:
     """Reads only. A plan of another version of ours counts as none."""
     status = control.status(paths)
     states = {row["id"]: row["state"] for row in status["models"]} if status is not None else None
-    return changes(new, _written(paths), states, stale=bool(status and status["stale"]))
+    old = _written(paths)
+    return changes(new, old, states, stale=bool(status and status["stale"]), anew=_anew(new, old))
+
+
+def _anew(new: Plan, old: Plan | None) -> str:
+    """Why a running supervisor starts anew: llama-swap stops every engine when its config changes."""
+    if old is None:
+        return ""
+    if old.supervisor != new.supervisor:
+        return f"supervisor: {old.supervisor} -> {new.supervisor}"
+    if new.supervisor == "llama-swap" and config(new) != config(old):
+        return "llama-swap reads its config anew, which stops all its engines"
+    return ""
 
 
 def _written(paths: StackPaths) -> Plan | None:

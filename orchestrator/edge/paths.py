@@ -7,6 +7,9 @@ import os
 import tempfile
 from pathlib import Path
 
+LONGEST = 104
+"""Bytes of a unix socket's path: 108 on Linux and 104 on macOS, with the zero at its end."""
+
 
 def _xdg(variable: str, default: str) -> Path:
     return Path(os.environ.get(variable) or Path.home() / default)
@@ -38,7 +41,7 @@ def hub_cache() -> Path:
 
 
 class StackPaths:
-    """State of one stack, and its control socket (a short path: a unix socket's has at most 107 bytes)."""
+    """State of one stack, and its control socket: in the runtime folder, or /tmp where that has too long a path."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -53,7 +56,7 @@ class StackPaths:
     @property
     def socket(self) -> Path:
         base = os.environ.get("XDG_RUNTIME_DIR")
-        runtime = Path(base) if base and os.access(base, os.W_OK) else Path(tempfile.gettempdir())
-        folder = runtime / f"stack-{os.getuid()}"
         # two HOMEs may hold a stack of the same name
-        return folder / f"{hashlib.sha256(str(self.state).encode()).hexdigest()[:12]}.sock"
+        name = f"stack-{os.getuid()}/{hashlib.sha256(str(self.state).encode()).hexdigest()[:12]}.sock"
+        usable = base and os.access(base, os.W_OK) and len(os.fsencode(base)) + len(name) < LONGEST
+        return Path(base if base and usable else tempfile.gettempdir()) / name

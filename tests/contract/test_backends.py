@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from orchestrator.core.backend import Backend
-from orchestrator.core.host import Engine, Host
+from orchestrator.core.host import Engine, Gpu, Host
 from orchestrator.core.launch import Attach, Launch, Process
 from orchestrator.core.plan import Plan
 from orchestrator.core.spec import BACKENDS
+from orchestrator.core.targets.llama_swap import config
 from orchestrator.edge.discover import backends
 from orchestrator.edge.host.flags import captured
 from orchestrator.errors import PlanError
@@ -25,14 +26,21 @@ SOURCES: dict[str, dict[str, Any]] = {
     "vllm-mlx": {"path": "/w/tiny"},
     "llama-cpp": {"path": "/w/tiny.gguf"},
     "openai": {"url": "https://api.example.com/v1", "model": "big", "key": {"env": "CLOUD_KEY"}},
+    "vllm": {"path": "/w/tiny"},
+    "rapid-mlx": {"path": "/w/tiny"},
+    "transformers": {"path": "/w/tiny"},
+    "ollama": {"tag": "qwen3:30b"},
+    "lm-studio": {"model": "qwen/qwen3-30b"},
+    "command": {"cmd": ["/opt/srv", "--port", "${PORT}"], "check": "/up", "stop": "kill ${PORT}", "env": {"A": "b"}},
 }
+ATTACHED = sorted(name for name, backend in ALL.items() if backend.reserves == "external")
 
 
 def engine(name: str) -> Engine:
     """With the flags of the version that the package knows."""
     version, flags = captured(name)
     assert flags, f"no captured flags of {name}"
-    return replace(ENGINES[name], version=version, flags=flags)
+    return replace(ENGINES.get(name, Engine(f"/opt/{name}")), version=version, flags=flags)
 
 
 def host(base: Host | None = None) -> Host:
@@ -63,11 +71,17 @@ def test_a_backend_is_found_under_its_own_name(name: str) -> None:
     backend: Backend = ALL[name]
     assert backend.name == name
     assert backend.implemented
-    assert backend.needs_engine is (backend.reserves != "external")
+    # a command is the user's own engine: ours to start, not ours to find
+    assert backend.needs_engine is (backend.reserves != "external" and name != "command")
 
 
-@pytest.mark.parametrize("base", [linux(), mac()], ids=["linux", "macos"])
-@pytest.mark.parametrize("name", OWNED)
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        *(pytest.param(name, linux(), id=f"{name}-linux") for name in OWNED),
+        *(pytest.param(name, mac(), id=f"{name}-macos") for name in OWNED if name != "vllm"),
+    ],
+)
 def test_argv_is_absolute_on_loopback_and_known_to_the_engine(name: str, base: Host) -> None:
     """plan() itself refuses an argv with a flag that the engine's own help does not list."""
     found = launch(name, base, serve={"concurrency": 3, "max_tokens": 100}, context=4096)
@@ -85,7 +99,7 @@ def test_argv_is_absolute_on_loopback_and_known_to_the_engine(name: str, base: H
 def test_the_model_id_or_what_to_rewrite_it_to(name: str) -> None:
     found = launch(name)
     assert isinstance(found.how, Process)
-    assert found.served_name in ("org/m:1", "default_model")
+    assert found.served_name in ("org/m:1", "default_model", "/w/tiny")
     if found.served_name == "org/m:1":
         assert "org/m:1" in found.how.argv
 
@@ -123,7 +137,7 @@ def test_serve_env_wins_over_the_backends_own(name: str) -> None:
     assert dict(found.env)["A"] == "b"
 
 
-@pytest.mark.parametrize("name", sorted({"mlx-lm", "vllm-mlx"} & set(OWNED)))
+@pytest.mark.parametrize("name", sorted(set(OWNED) - {"llama-cpp"}))
 def test_python_engines_start_offline(name: str) -> None:
     assert dict(launch(name).env)["HF_HUB_OFFLINE"] == "1"
 
@@ -210,6 +224,127 @@ def test_llama_cpp_embeds_in_a_process_of_its_own() -> None:
     assert isinstance(found.how, Process)
     assert "--embedding" in found.how.argv
     assert found.native == ("/v1/embeddings",)
+
+
+@pytest.mark.parametrize("name", ATTACHED)
+def test_an_attached_server_is_told_nothing_that_it_cannot_take(name: str) -> None:
+    found = launch(name)
+    assert isinstance(found.how, Attach)
+    assert found.how.url.endswith("/v1")
+    assert (found.owner, found.port, found.memory, found.env) == ("external", None, (), ())
+    with pytest.raises(PlanError) as caught:
+        plan(name, serve={"extra_args": ["--x"]})
+    assert "is not started by us" in caught.value.problems[0].text
+
+
+@pytest.mark.parametrize("name", ["lm-studio", "ollama"])
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"serve": {"env": {"A": "b"}}},
+        {"serve": {"port": 1}},
+        {"memory": {"kv": "1GiB"}},
+        {"memory": {"kv_dtype": "q8"}},
+        {"parsers": {"tool": "hermes"}},
+        {"capabilities": ["rerank"]},
+    ],
+    ids=str,
+)
+def test_what_ollama_and_lm_studio_cannot_be_told_is_no_secret(name: str, model: dict[str, Any]) -> None:
+    with pytest.raises(PlanError):
+        plan(name, **model)
+
+
+def test_ollama() -> None:
+    found = launch("ollama")
+    assert (found.how, found.served_name) == (Attach("http://127.0.0.1:11434/v1"), "qwen3:30b")
+    assert "OLLAMA_CONTEXT_LENGTH=65536" in plan("ollama", context=65536).warnings[0]
+    assert "cuts longer prompts without a word" in plan("ollama").warnings[0]
+    can = ALL["ollama"].can("", "")
+    assert (can.required, can.named, can.unload) == ("ignored", "ignored", "real")
+
+
+@pytest.mark.parametrize("url", ["http://box:11434", "http://box:11434/", "http://box:11434/v1"])
+def test_the_address_of_an_attached_server_with_or_without_v1(url: str) -> None:
+    made = planned(stack({"m": {"sources": {"ollama": {"tag": "t", "url": url, "key": {"env": "K"}}}}}), host())
+    assert made.launches[0].how == Attach("http://box:11434/v1", ("env", "K"))
+
+
+def test_an_ollama_on_this_machine_is_not_the_one_that_is_attached() -> None:
+    """Its version is asked for at the start, of the server itself."""
+    engines = {"ollama": Engine("/usr/bin/ollama", "0.12.3", "PATH")}
+    made = planned(stack({"m": {"sources": {"ollama": {"tag": "t"}}}}), replace(linux(), engines=engines))
+    assert made.launches[0].engine_version == ""
+
+
+def test_lm_studio() -> None:
+    found = launch("lm-studio")
+    assert (found.how, found.served_name) == (Attach("http://127.0.0.1:1234/v1"), "qwen/qwen3-30b")
+    assert "is not told of `context: 8192`" in plan("lm-studio", context=8192).warnings[0]
+    assert ALL["lm-studio"].can("", "").named == "no"
+    for key, value in (("ttl", "5m"), ("preload", True)):
+        with pytest.raises(PlanError) as caught:
+            plan("lm-studio", residency="on-demand", **{key: value})
+        assert f"`{key}` is a setting of LM Studio" in caught.value.problems[0].text
+
+
+def test_command() -> None:
+    found = launch("command", serve={"env": {"PORT": "${PORT}", "A": "mine"}}, memory={"weights": "1GiB"})
+    port = str(found.port)
+    assert found.how == Process(("/opt/srv", "--port", port), stop=("kill", port))
+    assert found.env == (("A", "mine"), ("PORT", port))
+    assert (found.ready.path, found.served_name, found.owner) == ("/up", "org/m:1", "supervisor")
+    assert found.memory[0].total == 2**30
+    assert plan("command").unknown == ("org/m:1",)
+
+
+def test_the_stop_command_is_llama_swaps_cmd_stop() -> None:
+    made = plan("command")
+    entry = config(made).models["org/m:1"]
+    port = made.launches[0].port
+    assert (entry.cmd, entry.cmd_stop) == (f"/opt/srv --port {port}", f"kill {port}")
+    assert config(plan("llama-cpp")).models["org/m:1"].cmd_stop is None
+
+
+def test_a_command_uses_a_gpu_where_the_file_says_so() -> None:
+    gpus = tuple(Gpu(i, f"GPU-{i}", "RTX", 24 * 2**30) for i in range(2))
+    machine = replace(host(), gpus=gpus)
+
+    def where(**model: Any) -> tuple[list[str], str | None]:
+        made = planned(stack({"m": {"sources": {"command": SOURCES["command"]}, **model}}), machine)
+        (found,) = made.launches
+        return [part.pool for part in found.memory], dict(found.env).get("CUDA_VISIBLE_DEVICES")
+
+    assert where(memory={"weights": "1GiB"}) == (["host"], None)
+    assert where(gpus=[1], memory={"weights": "1GiB"}) == (["gpu:1"], "GPU-1")
+    assert where(memory={"gpu": {0: "2GiB"}}) == (["gpu:0"], "GPU-0")
+
+
+def test_how_a_command_ends_does_not_change_what_runs() -> None:
+    found = launch("command")
+    assert isinstance(found.how, Process)
+    assert replace(found, how=replace(found.how, stop=("other",))).hash == found.hash
+
+
+@pytest.mark.parametrize(
+    ("source", "model", "why"),
+    [
+        ({"cmd": ["srv"]}, {}, "is not told its port"),
+        ({}, {"serve": {"extra_args": ["-x"]}}, "has its arguments in `cmd`"),
+        ({}, {"parsers": {"tool": "hermes"}}, "has its parsers from `cmd`"),
+        ({}, {"memory": {"kv_dtype": "q8"}}, "has its KV cache from `cmd`"),
+    ],
+)
+def test_what_a_command_cannot_be_told(source: dict[str, Any], model: dict[str, Any], why: str) -> None:
+    made = stack({"m": {"sources": {"command": SOURCES["command"] | source}, **model}})
+    with pytest.raises(PlanError) as caught:
+        planned(made, host())
+    assert why in caught.value.problems[0].text
+
+
+def test_a_command_with_a_port_of_its_own() -> None:
+    made = stack({"m": {"sources": {"command": {"cmd": ["srv"]}}, "serve": {"port": 9000}}})
+    assert planned(made, host()).launches[0].port == 9000
 
 
 def test_openai_is_attached() -> None:

@@ -1,4 +1,5 @@
-"""What every supervisor promises (edge/run/api.py), on real processes: embedded, and under the real llama-swap."""
+"""What every supervisor promises (edge/run/api.py): embedded and under the real llama-swap, on real processes and on
+containers of a real docker."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ import httpx
 import psutil
 import pytest
 
-from orchestrator.core.launch import Launch, Serving
+from orchestrator.core import containers
+from orchestrator.core.launch import Launch, Process, Serving
 from orchestrator.core.plan import Plan
 from orchestrator.edge.run import identity, ports, ready
 from orchestrator.edge.run.api import EngineDown, Event, QueueFull
@@ -24,25 +26,48 @@ from orchestrator.edge.run.engines import Engines
 from orchestrator.edge.run.llama_swap import LlamaSwap
 from orchestrator.edge.run.scheduler import Scheduler
 from orchestrator.errors import EngineError
-from tests.plans import fake, plan_of
+from tests.dockers import Dockerd
+from tests.plans import contained, fake, plan_of
 
-KINDS = ["embedded", pytest.param("llama-swap", marks=pytest.mark.component("llama-swap"))]
+SWAP, DOCKER = pytest.mark.component("llama-swap"), pytest.mark.component("docker")
+KINDS = [
+    "embedded",
+    pytest.param("llama-swap", marks=SWAP),
+    pytest.param("embedded, containers", marks=DOCKER),
+    pytest.param("llama-swap, containers", marks=(SWAP, DOCKER)),
+]
 RESIDENT = Serving(context=8192, concurrency=2, queue=4, residency="resident")
 
 
 class Bench:
     """One stack under test; several supervisors may follow one another on it, as daemons do."""
 
-    def __init__(self, kind: str, folder: Path, require: Callable[[str], Path], free_port: Callable[[], int]) -> None:
-        self.kind = kind
+    def __init__(
+        self,
+        kind: str,
+        folder: Path,
+        require: Callable[[str], Path],
+        free_port: Callable[[], int],
+        docker: Dockerd | None,
+    ) -> None:
+        self.kind = kind.partition(",")[0]
+        self.docker = docker
         self.folder = folder
         self.port = free_port
         self.name = f"t-{uuid.uuid4().hex[:8]}"
         self.events: list[Event] = []
-        self._swap = (str(require("llama-swap")), free_port()) if kind == "llama-swap" else None
+        self._swap = (str(require("llama-swap")), free_port()) if self.kind == "llama-swap" else None
 
     def plan(self, *launches: Launch, sets: list[list[str]] | None = None) -> Plan:
+        if self.docker:
+            launches = tuple(contained(one) if isinstance(one.how, Process) else one for one in launches)
         return plan_of(*launches, name=self.name, sets=sets, swap=self._swap)
+
+    def engines(self, model: str) -> int:
+        """How many engines run for a model."""
+        if self.docker:
+            return self.docker.containers(self.name).count(containers.name(self.name, model))
+        return sum(process.model == model for process in identity.find(self.name))
 
     def scheduler(self, plan: Plan, drain: float = 5.0) -> Scheduler:
         engines: Engines = Embedded(plan, self.folder, self.folder / "logs")
@@ -70,7 +95,8 @@ class Bench:
 def bench(
     request: pytest.FixtureRequest, tmp_path: Path, require: Callable[[str], Path], free_port: Callable[[], int]
 ) -> Iterator[Bench]:
-    made = Bench(request.param, tmp_path, require, free_port)
+    docker = request.getfixturevalue("docker") if "containers" in request.param else None
+    made = Bench(request.param, tmp_path, require, free_port, docker)
     yield made
     asyncio.run(end_strangers(made.name, ()))
 
@@ -83,6 +109,12 @@ async def until(what: Callable[[], bool], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not what():
             await asyncio.sleep(0.02)
+
+
+async def pid_of(scheduler: Scheduler) -> int:
+    """Of the only model's engine; docker tells that of a container which llama-swap started a moment after."""
+    await until(lambda: scheduler.states()[0].pid is not None)
+    return scheduler.states()[0].pid or 0
 
 
 async def chat(scheduler: Scheduler, model: str) -> str:
@@ -111,7 +143,7 @@ async def test_a_request_starts_its_engine_once_however_many_ask(bench: Bench) -
         answers = await asyncio.gather(*(chat(scheduler, "a") for _ in range(5)))
         assert len(answers) == 5
         assert sum(event.text.startswith("starting") for event in bench.events) == 1
-        assert len([p for p in identity.find(bench.name) if p.model == "a"]) == 1
+        assert bench.engines("a") == 1
 
 
 @scenario
@@ -120,6 +152,7 @@ async def test_closing_leaves_neither_process_nor_port(bench: Bench) -> None:
     async with bench.open(bench.plan(launch)) as scheduler:
         await chat(scheduler, "a")
     assert identity.find(bench.name) == []
+    assert bench.engines("a") == 0
     assert ports.free(launch.port or 0)
 
 
@@ -179,8 +212,7 @@ async def test_a_drain_ends_at_its_cap(bench: Bench) -> None:
 async def test_an_engine_that_dies_is_started_again(bench: Bench) -> None:
     async with bench.open(bench.plan(fake("a", bench.port(), serving=RESIDENT))) as scheduler:
         await scheduler.load("a")
-        pid = next(s.pid for s in scheduler.states())
-        assert pid is not None
+        pid = await pid_of(scheduler)
         os.kill(pid, signal.SIGKILL)
         await until(lambda: next(s.restarts for s in scheduler.states()) == 1)
         assert await chat(scheduler, "a")
@@ -202,7 +234,7 @@ async def test_an_engine_that_never_becomes_ready_is_ended_at_its_time_out(bench
     async with bench.open(bench.plan(fake("a", bench.port(), "--never-ready", timeout=2))) as scheduler:
         with pytest.raises(EngineDown, match="within 2 s"):
             await scheduler.load("a")
-        assert [p for p in identity.find(bench.name) if p.model == "a"] == []
+        assert bench.engines("a") == 0
 
 
 @scenario
@@ -222,11 +254,11 @@ async def test_the_next_daemon_adopts_what_a_crashed_one_left(bench: Bench) -> N
     first = bench.scheduler(plan)
     await first.open()
     await first.load("a")
-    pid = next(s.pid for s in first.states())
+    pid = await pid_of(first)
     await first.close(keep_engines=True)
     async with bench.open(plan) as second:
         await second.load("a")
-        assert next(s.pid for s in second.states()) == pid
+        assert await pid_of(second) == pid
         assert await chat(second, "a")
 
 
@@ -235,11 +267,10 @@ async def test_what_does_not_match_the_plan_is_ended(bench: Bench) -> None:
     first = bench.scheduler(bench.plan(fake("a", bench.port(), serving=RESIDENT)))
     await first.open()
     await first.load("a")
-    pid = next(s.pid for s in first.states())
+    pid = await pid_of(first)
     await first.close(keep_engines=True)
     async with bench.open(bench.plan(fake("a", bench.port(), "--chunk", "char", serving=RESIDENT))) as second:
         await second.load("a")
-        assert pid is not None
         assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
@@ -267,7 +298,7 @@ async def test_an_engine_that_ignores_sigterm_is_killed(bench: Bench) -> None:
     async with bench.open(bench.plan(fake("a", bench.port(), "--ignore-sigterm"))) as scheduler:
         await chat(scheduler, "a")
         await scheduler.unload("a")
-        assert [p for p in identity.find(bench.name) if p.model == "a"] == []
+        assert bench.engines("a") == 0
 
 
 @scenario

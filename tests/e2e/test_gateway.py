@@ -129,7 +129,9 @@ def test_models(up: Running) -> None:
     ("method", "path", "status", "code"),
     [
         ("GET", "/", 404, "not_found"),
-        ("POST", "/v1/audio/speech", 404, "not_found"),
+        ("POST", "/v1/images/generations", 404, "not_found"),
+        ("POST", "/v1/audio/speech", 400, "unsupported_capability"),
+        ("POST", "/v1/audio/transcriptions", 415, "unsupported_media_type"),
         ("POST", "/v1/chat/completions/", 404, "not_found"),
         ("GET", "/v1/chat/completions", 405, "method_not_allowed"),
         ("OPTIONS", "/v1/chat/completions", 405, "method_not_allowed"),

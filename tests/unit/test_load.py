@@ -122,9 +122,9 @@ def test_problems_of_later_stages_get_their_places(tmp_path: Path) -> None:
 
 
 def test_warnings_name_what_is_not_yet_there(tmp_path: Path) -> None:
-    loaded = load(write(tmp_path, GOOD))
+    loaded = load(write(tmp_path, GOOD + "  afm: {sources: {apple-foundation: {}}}\n"))
     found = [(one.where, one.line) for one in warnings(loaded)]
-    assert found == [("models.qwen2.5.sources.llama-cpp.mmproj", 11), ("models.qwen2.5.sources.llama-cpp.draft", 11)]
+    assert found == [("models.afm.sources.apple-foundation", len(GOOD.splitlines()) + 1)]
     assert len(found) == len(not_yet(loaded.stack))
 
 

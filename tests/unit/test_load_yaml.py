@@ -77,10 +77,8 @@ def test_unquoted_text_in_lists_maps_keys_and_the_name() -> None:
 
 
 def test_request_parameters_stay_what_they_are() -> None:
-    defaults = (
-        read(model("defaults: {temperature: 0.70, n: 1, stream: true, stop: [a, 1], x-y: ~}")).models["a"].defaults
-    )
-    assert defaults == {"temperature": 0.7, "n": 1, "stream": True, "stop": ["a", 1], "x-y": None}
+    defaults = read(model("defaults: {temperature: 0.70, n: 1, echo: true, stop: [a, 1], x-y: ~}")).models["a"].defaults
+    assert defaults == {"temperature": 0.7, "n": 1, "echo": True, "stop": ["a", 1], "x-y": None}
 
 
 def test_anchors_and_merge_keys() -> None:

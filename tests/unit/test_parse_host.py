@@ -173,3 +173,9 @@ def test_no_output_breaks_a_parser(text: str) -> None:
     parse_host.parse_cpuinfo(text)
     parse_host.parse_sysctl(text)
     parse_host.docker_version(text)
+
+
+def test_free_memory_of_gpus() -> None:
+    text = "0, 81008\n1, [N/A]\n 2, 24117\n\nNVIDIA-SMI has failed\n"
+    assert parse_host.parse_free(text) == {0: 81008 * 2**20, 2: 24117 * 2**20}
+    assert parse_host.parse_free("") == {}

@@ -6,15 +6,18 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from orchestrator.edge.lock import held
+from orchestrator.edge.paths import LONGEST, StackPaths
 from orchestrator.edge.run import identity, logs, ports
 from orchestrator.edge.run.process import environment
 from orchestrator.errors import EngineError, LockHeld
+from tests.gateways import eventually
 
 
 def test_a_log_above_its_limit_is_copied_and_truncated_under_its_writer(tmp_path: Path) -> None:
@@ -71,6 +74,7 @@ def test_our_processes_are_found_by_their_marker_and_no_others() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "input()"], env=env, stdin=subprocess.PIPE, start_new_session=True
     ) as p:
+        eventually(lambda: bool(identity.find("some-stack")))  # before its exec it has our environment
         (found,) = identity.find("some-stack")
         assert (found.pid, found.model, found.hash, found.leader) == (p.pid, "org/model:7b", "abc123", True)
         assert identity.find("some") == []
@@ -88,3 +92,14 @@ def test_an_engine_sees_its_own_variables_and_no_shell(monkeypatch: pytest.Monke
     assert "PRIVATE_TOKEN" not in env
     with pytest.raises(EngineError, match="MISSING is not set"):
         environment("s/m/h", [], ["MISSING"])
+
+
+def test_a_runtime_folder_with_too_long_a_path_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        monkeypatch.setenv("XDG_RUNTIME_DIR", short)
+        assert StackPaths("a").socket.is_relative_to(short)
+    long = tmp_path / ("x" * 100)
+    long.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
+    assert len(os.fsencode(StackPaths("a").socket)) < LONGEST
+    assert StackPaths("a").socket != StackPaths("b").socket

@@ -96,6 +96,12 @@ def test_loopback_needs_none(listen: str) -> None:
         ("mlx-lm", "path: a, backend: mlx-lm", ".backend: is for lists of sources; here the key names the backend"),
         ("command", "cmd: [x, '${HOME}']", ".cmd.1: knows only ${PORT} of all that begins with ${"),
         ("command", "cmd: [x, '${PORT']", ".cmd.1: knows only ${PORT} of all that begins with ${"),
+        ("command", "cmd: [x], env: {A: '${HOME}'}", ".env.A: knows only ${PORT} of all that begins with ${"),
+        ("command", "cmd: [x], stop: 'docker stop ${PID}'", ".stop: knows only ${PORT} of all that begins with ${"),
+        ("command", "cmd: [x], stop: [kill, '${PID}']", ".stop.1: knows only ${PORT} of all that begins with ${"),
+        ("command", "cmd: [x], stop: it's", ".stop: is not a command: No closing quotation (write its argv as a list)"),
+        ("command", "cmd: [x], check: health", ".check: must be a path that begins with / (e.g. /health)"),
+        ("ollama", "tag: t, model: m", ".model: means nothing to a source of ollama (it takes tag, url, key)"),
     ],
 )
 def test_what_a_source_needs(backend: str, keys: str, error: str) -> None:
@@ -103,7 +109,12 @@ def test_what_a_source_needs(backend: str, keys: str, error: str) -> None:
 
 
 def test_port_is_known_in_a_command() -> None:
-    assert read(source("command", "cmd: [x, '--port=${PORT}', '$HOME']"))
+    assert read(source("command", "cmd: [x, '--port=${PORT}', '$HOME'], stop: 'x ${PORT}', env: {P: '${PORT}'}"))
+
+
+@pytest.mark.parametrize(("backend", "keys"), [("ollama", "tag: t, url: http://h:1"), ("lm-studio", "")])
+def test_what_an_attached_source_can_do_without(backend: str, keys: str) -> None:
+    assert read(source(backend, keys))
 
 
 @pytest.mark.parametrize(

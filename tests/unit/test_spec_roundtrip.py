@@ -42,13 +42,14 @@ secret = some({"file": text}) | some({"env": st.from_regex(r"[A-Z][A-Z_]{0,5}", 
 folder = some({"path": text.filter(lambda t: not t.lower().endswith(".gguf"))}, chat_template=text)
 repo = some({"repo": st.just("o/n")}, revision=text, chat_template=text)
 argument = st.sampled_from(["a", "${PORT}", "", "1e5", "- x"])
+stop = st.sampled_from(["kill", "1e5", "on", "stop 'a b' ${PORT}", "- x", "#c", "a: b", "日本 \\$X"])
 sources = some(
     {"mlx-lm": folder | repo},
     **{
         "llama-cpp": some({"path": text}, mmproj=text, draft=text),
         "ollama": some({"tag": text}),
         "openai": some({"url": st.just("http://h/v1")}, model=text, key=secret),
-        "command": some({"cmd": st.lists(argument, min_size=1)}, stop=text | st.lists(argument), env=env),
+        "command": some({"cmd": st.lists(argument, min_size=1)}, stop=stop | st.lists(argument), env=env),
     },
 )
 listed = st.lists(folder.map(lambda one: {"backend": "vllm"} | one), min_size=1, max_size=3)

@@ -8,11 +8,12 @@ from the template. It serves any model name.
 from __future__ import annotations
 
 from types import MappingProxyType
+from typing import Literal
 
 from orchestrator.core import backend
 from orchestrator.core.backend import Built, Can, Request
 from orchestrator.core.host import Host
-from orchestrator.core.launch import Process, Ready
+from orchestrator.core.launch import Container, Process, Ready
 from orchestrator.core.memory import KV_BYTES, per_context
 from orchestrator.core.spec import Model, Source
 
@@ -20,6 +21,9 @@ CACHE_TYPES = {"f16": "f16", "bf16": "bf16", "q8": "q8_0", "q4": "q4_0"}
 MODES = {"embed": "--embedding", "rerank": "--reranking"}
 """Flags that restrict the server to one capability."""
 ALL_LAYERS = "999"
+MIB = 2**20
+PORT = 8080
+"""Inside a container."""
 
 
 def _owned() -> dict[str, str]:
@@ -72,14 +76,16 @@ class LlamaCpp:
     def launch(self, request: Request) -> Built:
         source, model = request.source, request.model
         total = _shared(request)
+        inside = bool(request.image)  # a container listens on all its own addresses, docker publishes loopback's
         argv = [
-            *(backend.executable(request), "-m", backend.weights_path(request), "-a", request.model_id),
-            *("--host", "127.0.0.1", "--port", str(request.port), "--jinja", "--metrics"),
+            *("-m", backend.weights_path(request), "-a", request.model_id),
+            *("--host", "0.0.0.0" if inside else "127.0.0.1", "--port", str(PORT if inside else request.port)),
+            *("--jinja", "--metrics"),
             *("-c", str(total or request.context * request.concurrency), "-np", str(request.concurrency)),
         ]
         if total:
             argv += ["--kv-unified"]
-        argv += _where(request.host)
+        argv += _where(request)
         if not {"-t", "--threads"} & {*model.serve.extra_args, *model.serve.unchecked_args}:
             argv += _threads(request.host)
         known = request.engine.flags if request.engine else ()
@@ -98,15 +104,28 @@ class LlamaCpp:
         argv += [MODES[capability] for capability in request.capabilities if capability in MODES]
         argv += [*model.serve.extra_args, *model.serve.unchecked_args]
         return Built(
-            how=Process(tuple(argv)),
+            how=_contained(request, argv) if inside else Process((backend.executable(request), *argv)),
             served_name=request.model_id,
             ready=Ready("/health", model.serve.start_timeout),
-            env=backend.environment(request),
+            env=backend.environment(request, *([] if inside else _visible(request))),
             native=_native(request),
         )
 
     def can(self, version: str, tool_parser: str) -> Can:
         return Can(named="ignored", unload="not applicable")
+
+
+def _contained(request: Request, argv: list[str]) -> Container:
+    """The images of llama.cpp (`ghcr.io/ggml-org/llama.cpp:server-*`) have llama-server as entry point."""
+    paths = [backend.weights_path(request), request.source.chat_template or ""]
+    paths += [backend.beside(request, name) for name in (request.source.mmproj, request.source.draft) if name]
+    mounts = dict.fromkeys(_mounted(path) for path in paths if path)
+    gpus = tuple(gpu.uuid for gpu in request.gpus) if request.gpu_layers != 0 else ()
+    return Container(request.image, tuple(argv), PORT, tuple(mounts), gpus)
+
+
+def _mounted(path: str) -> tuple[str, str, Literal["ro"]]:
+    return backend.mount(path) if path.lower().endswith(".gguf") else (path, path, "ro")
 
 
 def _shared(request: Request) -> int:
@@ -120,11 +139,29 @@ def _shared(request: Request) -> int:
     return request.context * request.kv_bytes // one
 
 
-def _where(host: Host) -> list[str]:
-    """The plan counts weights and KV in the unified pool on Apple, in host memory elsewhere: so they must go there."""
-    if host.apple:
+def _where(request: Request) -> list[str]:
+    """Weights and KV go where the plan counts them. A device that is named and not there is an error of llama-server;
+    unnamed, a build without CUDA would run on the CPU and say nothing."""
+    if request.host.apple:
         return ["-ngl", ALL_LAYERS]
-    return ["--device", "none"] if host.gpus else []
+    layers = request.gpu_layers
+    if not request.gpus or layers == 0:
+        return ["--device", "none"] if request.host.gpus else []
+    devices = ",".join(f"CUDA{i}" for i in range(len(request.gpus)))
+    argv = ["--device", devices, "-ngl", ALL_LAYERS if layers is None else str(layers)]
+    return [*argv, "--split-mode", "layer", "--tensor-split", _shares(request)] if len(request.gpus) > 1 else argv
+
+
+def _shares(request: Request) -> str:
+    """Of the layers, by GPU: as `memory.gpu` divides them where host memory takes the rest, else evenly."""
+    declared = request.model.memory.gpu
+    even = request.gpu_layers is None
+    return ",".join("1" if even else str(declared[gpu.index] // MIB) for gpu in request.gpus)
+
+
+def _visible(request: Request) -> list[tuple[str, str]]:
+    """CUDA counts what it is shown from 0, in this order (CUDA's environment variables, CUDA_VISIBLE_DEVICES)."""
+    return [("CUDA_VISIBLE_DEVICES", ",".join(gpu.uuid for gpu in request.gpus))] if request.gpus else []
 
 
 def _threads(host: Host) -> list[str]:

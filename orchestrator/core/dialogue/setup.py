@@ -61,8 +61,11 @@ class Parameters:
         return replace(self, turns=size.turns or self.turns, episodes=size.episodes or self.episodes)
 
     def limited(self, concurrency: int, max_tokens: int | None, context: int) -> Parameters:
-        """No more at once than the engine serves, no longer replies than it gives or has room for beside the walk."""
-        most = min(self.max_tokens, max_tokens or self.max_tokens, max(context // 4, 64))
+        """No more at once than the engine serves, no longer replies than it gives or has room for beside the walk.
+
+        context 0: not known (a server that somebody else runs)."""
+        room = max(context // 4, 64) if context else self.max_tokens
+        most = min(self.max_tokens, max_tokens or self.max_tokens, room)
         return replace(self, together=min(self.together, concurrency), max_tokens=most)
 
 

@@ -14,23 +14,26 @@ Action = Literal["unchanged", "start", "restart", "stop", "add", "remove"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """add, remove: nothing is started or stopped, but the endpoint gains or loses the model."""
+    """add, remove: nothing is started or stopped, but the endpoint gains or loses the model. read: bytes of weights
+    that are loaded for it."""
 
     subject: str
     action: Action
     reason: str = ""
+    read: int = 0
 
 
 RUNNING = ("starting", "ready", "draining")
 
 
 def changes(
-    new: Plan, old: Plan | None, states: Mapping[str, str] | None, *, stale: bool = False
+    new: Plan, old: Plan | None, states: Mapping[str, str] | None, *, stale: bool = False, anew: str = ""
 ) -> tuple[Change, ...]:
     """In the new plan's order, then what goes, then the daemon. old: what was written last; states: by model, as the
-    daemon says, None = it is not running; stale: a key file changed since the daemon read it."""
+    daemon says, None = it is not running; stale: a key file changed since the daemon read it; anew: why the supervisor
+    itself starts anew, which takes its engines with it, "" = it does not."""
     before = {launch.model: launch for launch in old.launches} if old else {}
-    found = [_one(launch, before.get(launch.model), (states or {}).get(launch.model)) for launch in new.launches]
+    found = [_one(one, before.get(one.model), (states or {}).get(one.model), anew) for one in new.launches]
     kept = {launch.model for launch in new.launches}
     for model in [*before, *(model for model in states or {} if model not in before)]:
         if model not in kept:
@@ -39,19 +42,22 @@ def changes(
     return (*found, _daemon(new, old, states, stale))
 
 
-def _one(new: Launch, old: Launch | None, state: str | None) -> Change:
+def _one(new: Launch, old: Launch | None, state: str | None, anew: str) -> Change:
+    read = sum(part.weights for part in new.memory)
     if isinstance(new.how, Attach):
         if old is None:
             return Change(new.model, "add", f"attached: {new.how.url}")
         return Change(new.model, "unchanged" if old == new else "restart", "attached")
     if state in RUNNING:
         if old is None:
-            return Change(new.model, "restart", "it runs, but no plan of it is left")
+            return Change(new.model, "restart", "it runs, but no plan of it is left", read)
         if old.hash != new.hash:
-            return Change(new.model, "restart", ", ".join(_differences(old, new)))
+            return Change(new.model, "restart", ", ".join(_differences(old, new)), read)
+        if anew:
+            return Change(new.model, "restart", anew, read)
         return Change(new.model, "unchanged", "")
     if new.serving.residency == "resident" or new.serving.preload:
-        return Change(new.model, "start", "resident" if new.serving.residency == "resident" else "preload")
+        return Change(new.model, "start", "resident" if new.serving.residency == "resident" else "preload", read)
     if old is None:
         return Change(new.model, "add", "starts on demand")
     return Change(new.model, "unchanged", "starts on demand")

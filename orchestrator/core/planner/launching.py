@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from orchestrator.core.backend import Built, Request
+import json
+
+from orchestrator.core.backend import ANSWERS, Built, Request
 from orchestrator.core.host import Host
-from orchestrator.core.launch import Attach, Launch, Owner, Process, Serving
+from orchestrator.core.launch import Attach, Launch, Owner, Serving
 from orchestrator.core.planner import flags
 from orchestrator.core.planner.notes import Notes
 from orchestrator.core.planner.select import Chosen
@@ -28,7 +30,14 @@ def launch(item: Item, size: Size, host: Host, stack: Stack, port: int | None, r
     most = _max_tokens(chosen, size, notes)
     _say_size(item, size, notes)
     built = chosen.backend.launch(_request(item, size, host, stack, port, spoken, most))
+    if most is None and built.limits and size.context:
+        most = _half(chosen, size, notes)
+    limits = built.limits
+    if model.serve.max_tokens and "serve.max_tokens" not in chosen.backend.owned_flags.values():
+        limits = ANSWERS  # declared, and no flag says it to the engine: requests do
     _check_flags(chosen, built, notes)
+    if model.residency == "sleep" and (why := _no_sleep(item, built, stack)):
+        notes.problem(path(("models", chosen.model_id, "residency")), f"sleep: {why}", "residency: on-demand")
     notes.warnings.extend(f"{chosen.model_id}: {note}" for note in built.notes)
     owner: Owner = "external" if isinstance(built.how, Attach) else "supervisor"
     notes.decide(
@@ -46,16 +55,18 @@ def launch(item: Item, size: Size, host: Host, stack: Stack, port: int | None, r
             concurrency=model.serve.concurrency,
             queue=model.serve.queue,
             max_tokens=most,
-            residency="resident" if resident else "on-demand",
+            residency="resident" if resident else "sleep" if model.residency == "sleep" else "on-demand",
             ttl=model.ttl,
             preload=model.preload,
         ),
         tools=spoken.tools,
         capabilities=spoken.capabilities,
         native=built.native,
+        limits=limits,
+        defaults=tuple((key, json.dumps(value)) for key, value in model.defaults.items()),
         env=built.env,
         secret_names=built.secret_names,
-        memory=(size.reservation,) if size.reservation else (),
+        memory=(*size.reservations, *item.standing[:1]),
         owner=owner,
         weights=_weights(chosen),
         weights_digest=chosen.weights.digest if chosen.weights else "",
@@ -82,8 +93,19 @@ def _request(
         context=size.context,
         concurrency=chosen.model.serve.concurrency,
         max_tokens=most,
-        kv_bytes=size.reservation.kv if size.reservation else 0,
+        kv_bytes=size.kv,
+        gpus=item.place.gpus,
+        gpu_layers=item.place.gpu_layers(size.held),
+        image=chosen.image,
     )
+
+
+def _no_sleep(item: Item, built: Built, stack: Stack) -> str:
+    if not built.sleeps:
+        return f"{_version(item.chosen)} has no sleep mode"
+    if not item.place.gpus:
+        return "it gives GPU memory back, and this model is on no GPU"
+    return "llama-swap only starts and stops" if stack.supervisor == "llama-swap" else ""
 
 
 def _settings(stack: Stack, backend: str) -> BackendSettings:
@@ -91,7 +113,7 @@ def _settings(stack: Stack, backend: str) -> BackendSettings:
 
 
 def _version(chosen: Chosen) -> str:
-    version = chosen.engine.version if chosen.engine else ""
+    version = chosen.image or (chosen.engine.version if chosen.engine else "")
     return f"{chosen.backend.name} {version}".strip()
 
 
@@ -111,6 +133,10 @@ def _max_tokens(chosen: Chosen, size: Size, notes: Notes) -> int | None:
         return declared
     if "--max-tokens" not in chosen.backend.owned_flags:
         return None
+    return _half(chosen, size, notes)
+
+
+def _half(chosen: Chosen, size: Size, notes: Notes) -> int:
     most = min(LONGEST_ANSWER, max(1, size.context // 2))
     notes.decide(chosen.model_id, "max_tokens", most, f"half of the context, at most {LONGEST_ANSWER}")
     return most
@@ -131,9 +157,9 @@ def _say_size(item: Item, size: Size, notes: Notes) -> None:
     known = item.chosen.weights
     if known and not known.kv and not known.state and shared is None and not item.external:
         notes.warnings.append(f"{model}: the size of its KV cache is not known and not planned: declare memory.kv")
-    if size.reservation:
+    if size.reservations:
         value = "not known yet" if item.unknown else show_size(size.total)
-        notes.decide(model, "memory", value, size.reservation.formula)
+        notes.decide(model, "memory", value, size.reservations[0].formula)
     if size.error:
         at = path(("models", model))
         notes.problem(at, f"does not fit: {size.error}", f"a smaller context, or --force {model}")
@@ -141,7 +167,7 @@ def _say_size(item: Item, size: Size, notes: Notes) -> None:
 
 def _check_flags(chosen: Chosen, built: Built, notes: Notes) -> None:
     """The user's flags at their place; ours against an engine that is too old for them."""
-    if not isinstance(built.how, Process) or chosen.engine is None:
+    if isinstance(built.how, Attach) or chosen.engine is None:
         return
     known, serve = chosen.engine.flags, chosen.model.serve
     engine = _version(chosen)
@@ -150,7 +176,7 @@ def _check_flags(chosen: Chosen, built: Built, notes: Notes) -> None:
     if serve.extra_args and not known:
         notes.warnings.append(f"{chosen.model_id}: extra_args are not checked: the flags of {engine} are not known")
     theirs = {*serve.extra_args, *serve.unchecked_args}
-    ours = [text for text in built.how.argv[1:] if text not in theirs and text.startswith("--")]
+    ours = [text for text in built.how.argv if text not in theirs and text.startswith("--")]
     missing = sorted({flag for _, flag in flags.named(ours) if known and flag not in known})
     if missing:
         notes.problem(chosen.where, f"{engine} ({chosen.engine.bin}) has no {', '.join(missing)}", "update the engine")

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 
-from orchestrator.core import memory
 from orchestrator.core.backend import Backends
 from orchestrator.core.engines import LLAMA_SWAP
 from orchestrator.core.fields import listen_address
 from orchestrator.core.host import Host
 from orchestrator.core.launch import Launch
 from orchestrator.core.plan import Plan, Pool
-from orchestrator.core.planner import launching, ports, select, sets, sizing
+from orchestrator.core.planner import choosing, launching, ports, sets, sizing
 from orchestrator.core.planner.notes import Notes
-from orchestrator.core.planner.select import Chosen
-from orchestrator.core.planner.sizing import Item
+from orchestrator.core.planner.sizing import Item, less
 from orchestrator.core.spec import Stack
 from orchestrator.core.stackfile.names import further_names
 from orchestrator.core.stackfile.notyet import not_yet
 from orchestrator.core.swap_versions import UNLOAD_TIMEOUT, known_version
 from orchestrator.core.trouble import path
-from orchestrator.core.units import show_size
 from orchestrator.core.weights import Weights
 from orchestrator.errors import PlanError, Problem
 
@@ -53,14 +49,11 @@ def plan(
         notes.problem("", f"--force {model}: there is no such model")
     default = _default(stack, notes)
     residents = _residents(stack, default, notes)
-    pool, reason = memory.main_pool(host, stack)
-    chosen = _choose(stack, host, weights, backends, pool, residents, notes)
-    items = {model: Item(choice, model in force) for model, choice in chosen.items()}
-    if any(not item.external for item in items.values()):
-        words = f"{show_size(pool.size)} - {show_size(pool.reserve)} reserve: {reason}"
-        notes.decide("stack", f"pool {pool.name}", show_size(pool.size - pool.reserve), words)
+    pools = choosing.pools(stack, host, notes)
+    items = choosing.choose(stack, host, weights, backends, pools, residents, force, notes)
+    used = choosing.used(stack, host, items, notes)
     found = sizing.sizes(
-        pool,
+        used,
         [item for model, item in items.items() if model in residents],
         [item for model, item in items.items() if model not in residents],
     )
@@ -72,8 +65,13 @@ def plan(
     if notes.problems:
         raise _error("stack.yaml cannot be planned on this machine", tuple(notes.problems), where)
     unknown = tuple(model for model, item in items.items() if item.unknown)
-    notes.warnings.extend(f"{model}: the weights are not here yet, so their memory is not known" for model in unknown)
-    together, evicts = _swaps(pool, launches, items)
+    notes.warnings.extend(
+        f"{model}: what it takes of memory is not known: declare memory.weights or memory.host"
+        if items[model].chosen.backend.name == "command"
+        else f"{model}: the weights are not here yet, so their memory is not known"
+        for model in unknown
+    )
+    together, evicts = _swaps(used, launches, items)
     return Plan(
         name=name,
         stack=stack,
@@ -84,7 +82,7 @@ def plan(
         default=default,
         sets=together,
         evicts=evicts,
-        pools=(pool,) if any(launch.memory for launch in launches) else (),
+        pools=tuple(used.values()),
         listen=tuple(listen_address(text) for text in stack.endpoint.listen),
         swap_port=swap_port,
         decisions=tuple(notes.decisions),
@@ -129,36 +127,6 @@ def _residents(stack: Stack, default: str | None, notes: Notes) -> frozenset[str
         if value == "resident":
             found.add(model)
     return frozenset(found)
-
-
-def _choose(
-    stack: Stack,
-    host: Host,
-    weights: Mapping[str, Weights],
-    backends: Backends,
-    pool: Pool,
-    residents: frozenset[str],
-    notes: Notes,
-) -> dict[str, Chosen]:
-    """A source each, in file order; residents choose first, so that a list of sources sees what they leave."""
-    room = pool.size - pool.reserve
-    chosen: dict[str, Chosen] = {}
-    for model in sorted(stack.models, key=lambda m: m not in residents):
-        choice, skipped = select.choose(stack, host, weights, backends, model, partial(_misfit, room, pool.name))
-        notes.skipped.extend(skipped)
-        if choice is None:
-            reasons = "; ".join(f"{skip.backend}: {skip.reason}" for skip in skipped)
-            notes.problem(path(("models", model, "sources")), f"nothing can run it here: {reasons}")
-            continue
-        chosen[model] = choice
-        if model in residents:
-            room -= Item(choice).floor()
-    return {model: chosen[model] for model in stack.models if model in chosen}
-
-
-def _misfit(room: int, pool: str, candidate: Chosen) -> str | None:
-    needed = Item(candidate).floor()
-    return None if needed <= room else f"needs {show_size(needed)}, {show_size(room)} are left in {pool}"
 
 
 def _ports(
@@ -212,19 +180,24 @@ def _supervisor(stack: Stack, host: Host, notes: Notes) -> tuple[str, str]:
 
 
 def _swaps(
-    pool: Pool, launches: tuple[Launch, ...], items: Mapping[str, Item]
+    pools: Mapping[str, Pool], launches: tuple[Launch, ...], items: Mapping[str, Item]
 ) -> tuple[tuple[tuple[str, ...], ...], dict[str, tuple[str, ...]]]:
     """(sets, evicts). A forced on-demand model shares with residents alone; forced residents do not count."""
+    standing = {model: {part.pool: part.total for part in item.standing} for model, item in items.items()}
     needs = {
-        launch.model: {r.pool: r.total for r in launch.memory} for launch in launches if launch.owner != "external"
+        launch.model: {r.pool: r.total - standing[launch.model].get(r.pool, 0) for r in launch.memory}
+        for launch in launches
+        if launch.owner != "external"
     }
     residents = [
         launch.model for launch in launches if launch.model in needs and launch.serving.residency == "resident"
     ]
-    room = {pool.name: pool.size - pool.reserve}
+    room = choosing.rooms(pools)
+    for always in standing.values():
+        room = less(room, always)
     for model in residents:
         if not items[model].forced:
-            room = {name: size - needs[model].get(name, 0) for name, size in room.items()}
+            room = less(room, needs[model])
     on_demand = {model: need for model, need in needs.items() if model not in residents}
     alone = frozenset(model for model in on_demand if items[model].forced)
     if not needs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
@@ -21,7 +22,8 @@ REST = ("rapid-mlx", "lm-studio", "ollama", "apple-foundation", "transformers", 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """where: the source's place in stack.yaml; weights None: not known yet; reason: why this one."""
+    """where: the source's place in stack.yaml; weights None: not known yet; reason: why this one; image: the container
+    image that runs it, "" = a process of `engine`."""
 
     model_id: str
     model: Model
@@ -31,6 +33,7 @@ class Chosen:
     engine: Engine | None
     weights: Weights | None
     reason: str
+    image: str = ""
 
 
 Fits = Callable[[Chosen], str | None]
@@ -98,7 +101,12 @@ def _candidate(
         return f"{name} has no {model.memory.kv_dtype} KV cache"
     if not backend.takes_parsers and backend.needs_engine and not _any_parser(model):
         return f"{name} takes no parser by name, and `parsers` asks for one"
-    engine = _engine(stack, host, name, source)
+    image = _image(stack, host, backend, source)
+    engine = _engine(stack, host, name, source) if backend.needs_engine else None
+    if image:
+        if host.docker is None:
+            return f"{image} needs docker, and docker is not here"
+        engine = Engine("", image_version(image), "engine.image")
     if backend.needs_engine and engine is None:
         return _missing(stack, host, name, source)
     wanted = _pinned(stack, name, source)
@@ -107,12 +115,29 @@ def _candidate(
     found = weights.get(weights_key(source))
     if source.path is not None and found is None and model.memory.weights is None:
         return f"no weights at {source.path}"
-    return Chosen(model_id, model, where, backend, source, engine, found, "")
+    return Chosen(model_id, model, where, backend, source, engine, found, "", image)
 
 
 def choice_of(stack: Stack, name: str) -> EngineChoice:
     """`backends.NAME.engine`."""
     return next((one.engine for backend, one in stack.backends.items() if backend == name), EngineChoice())
+
+
+def _image(stack: Stack, host: Host, backend: Backend, source: Source) -> str:
+    """The image that the source or its backend names; the backend's own, on a GPU host with docker and no engine."""
+    for choice in (source.engine, choice_of(stack, backend.name)):
+        if choice is not None and choice.image:
+            return choice.image
+        if choice is not None and choice.bin:
+            return ""
+    automatic = host.gpus and host.docker is not None and backend.name not in host.engines
+    return backend.image if automatic else ""
+
+
+def image_version(image: str) -> str:
+    """Of its tag, without a leading v: `vllm/vllm-openai:v0.32.0@sha256:...` -> 0.32.0; "" where that is no version."""
+    hit = re.search(r":v?(\d[\w.+-]*)(?:@|$)", image)
+    return hit[1] if hit else ""
 
 
 def _any_parser(model: Model) -> bool:

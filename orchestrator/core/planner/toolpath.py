@@ -65,6 +65,11 @@ def talk(chosen: Chosen) -> Talk:
 def _capabilities(chosen: Chosen) -> tuple[tuple[Capability, ...], str]:
     if chosen.model.capabilities is not None:
         return chosen.model.capabilities, "declared"
+    found, why = _read_capabilities(chosen)
+    return ((*found, "vision"), f"{why}; `mmproj` makes it see") if chosen.source.mmproj else (found, why)
+
+
+def _read_capabilities(chosen: Chosen) -> tuple[tuple[Capability, ...], str]:
     if chosen.backend.reserves == "external":
         return ("chat", "tools"), "assumed of a server that somebody else runs"
     if chosen.weights is None:
@@ -93,7 +98,8 @@ def _family(chosen: Chosen) -> tuple[families.Family | None, str, Problem | None
 def _unknown_parsers(chosen: Chosen) -> Iterator[Problem]:
     """Parsers that stack.yaml names and this version of the engine does not have."""
     lists = PARSERS.get((chosen.backend.name, chosen.engine.version if chosen.engine else ""))
-    if lists is None:
+    serve = chosen.model.serve
+    if lists is None or "--tool-parser-plugin" in (*serve.extra_args, *serve.unchecked_args):
         return
     declared = chosen.model.parsers
     for key, name, known in (("tool", declared.tool, lists[0]), ("reasoning", declared.reasoning, lists[1])):

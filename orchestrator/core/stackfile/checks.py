@@ -4,11 +4,13 @@ what their backend needs. Pure; places are steps of keys and indexes, lines are 
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 
 from orchestrator.core.fields import is_loopback, listen_address
 from orchestrator.core.spec import Model, Secret, Source, Stack
 from orchestrator.core.stackfile.names import name_problems
+from orchestrator.core.stackfile.parameters import parameter_problems
 from orchestrator.core.stackfile.secretive import LITERAL, SECRET_FLAG, SECRET_NAME, SECRET_TEXT
 from orchestrator.core.stackfile.source_rules import misfits, missing
 from orchestrator.core.trouble import Steps, Trouble
@@ -91,6 +93,8 @@ def _model(at: Steps, model: Model) -> Iterator[Trouble]:
                 text = f"`{field}` is for on-demand models: a resident one is always loaded"
                 yield Trouble((*at, field), text, "take it away, or write `residency: on-demand`")
     yield from _repeated((*at, "capabilities"), model.capabilities or ())
+    yield from _repeated((*at, "strip"), model.strip)
+    yield from parameter_problems(at, model)
     for field in ("extra_args", "unchecked_args"):
         yield from _secret_flags((*at, "serve", field), getattr(model.serve, field))
     yield from _secret_env((*at, "serve", "env"), model.serve.env)
@@ -102,15 +106,29 @@ def _source(place: Steps, backend: str, source: Source) -> Iterator[Trouble]:
         yield Trouble(place, text, because=tuple((*place, key) for key in keys))
     for key, text, mend in misfits(backend, source):
         yield Trouble((*place, key), text, mend)
-    for i, argument in enumerate(source.cmd or ()):
-        for found in re.findall(r"\$\{[^}]*\}?", argument):
-            if found != "${PORT}":
-                yield Trouble((*place, "cmd", i), "knows only ${PORT} of all that begins with ${")
-                break
+    yield from _command(place, source)
     if source.url and SECRET_TEXT.search(source.url):
         yield Trouble((*place, "url"), LITERAL, "write `key: {env: NAME}` or `key: {file: PATH}` beside the url")
     yield from _secret_flags((*place, "cmd"), source.cmd or ())
     yield from _secret_env((*place, "env"), source.env)
+
+
+def _command(place: Steps, source: Source) -> Iterator[Trouble]:
+    texts: list[tuple[Steps, str]] = [(("cmd", i), text) for i, text in enumerate(source.cmd or ())]
+    texts += [(("env", name), text) for name, text in source.env.items()]
+    if isinstance(source.stop, str):
+        texts.append((("stop",), source.stop))
+        try:
+            shlex.split(source.stop)
+        except ValueError as error:
+            yield Trouble((*place, "stop"), f"is not a command: {error}", "write its argv as a list")
+    else:
+        texts += [(("stop", i), text) for i, text in enumerate(source.stop or ())]
+    for steps, text in texts:
+        if set(re.findall(r"\$\{[^}]*\}?", text)) - {"${PORT}"}:
+            yield Trouble((*place, *steps), "knows only ${PORT} of all that begins with ${")
+    if source.check is not None and not source.check.startswith("/"):
+        yield Trouble((*place, "check"), "must be a path that begins with /", "e.g. /health")
 
 
 def _secret_flags(place: Steps, argv: tuple[str, ...]) -> Iterator[Trouble]:

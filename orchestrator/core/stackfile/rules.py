@@ -29,6 +29,17 @@ Security
   in a URL, not in an argument. With `service` other than none they are files.
 - `endpoint.listen` beyond loopback needs a key.
 
+Requests
+- `defaults` are set where the client says nothing, or null. `strip` takes out what the client says; a default of the
+  same key then holds for everybody. A variant's parameters hold whatever the client says: its name is a promise.
+- They are parameters of the request itself (`temperature`, `chat_template_kwargs`, `voice`), set whole; not `model`,
+  `stream`, `messages` and what else is the request. In a form (audio) they are its fields.
+- `max_tokens`, `max_completion_tokens` and `max_output_tokens` are one parameter: whichever the client names counts,
+  and ours goes out under the name that the path knows.
+- `serve.max_tokens` is a start flag where the engine has one, else it is set in requests: always where the engine's own
+  default would cut answers off, elsewhere when it is declared.
+- Variants are in /v1/models. A model without `vision` answers 400 to an image: some engines leave it out in silence.
+
 Serving
 - `context` is what one request may use. `concurrency` is requests at once in engine, supervisor and gateway; `queue`
   more wait, then 429.

@@ -32,9 +32,9 @@ RULES = {
     "llama-cpp": Rule(
         (*_WEIGHTS, "file", "mmproj"), (("path",), ("repo", "file")), "needs `path` to a GGUF, or `repo` and `file`"
     ),
-    "ollama": Rule(("tag", "engine"), (("tag",),), "needs `tag`"),
+    "ollama": Rule(("tag", "url", "key"), (("tag",),), "needs `tag`"),
     "openai": _URL,
-    "lm-studio": _URL,
+    "lm-studio": Rule(_SERVER, (), ""),
     "command": Rule(("cmd", "check", "stop", "env", "model"), (("cmd",),), "needs `cmd`"),
     "apple-foundation": Rule(("engine",), (), ""),
 }

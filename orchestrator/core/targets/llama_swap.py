@@ -1,6 +1,7 @@
 """llama-swap's config.yaml. Its traps are in docs/llama-swap.md's source, shared/reference/llama-swap.md.
 
-Under our daemon llama-swap only starts, stops and proxies: we decide when, so nothing is preloaded and no ttl runs.
+Under our daemon llama-swap only starts, stops and proxies: we decide when, so nothing is preloaded and no ttl runs; it
+knows no further names, so that a new one does not change its config, which would stop every engine.
 Rendered for use by itself it has the plan's ttl and preloads the residents. Both times the matrix holds memory.
 """
 
@@ -8,7 +9,8 @@ from __future__ import annotations
 
 import shlex
 
-from orchestrator.core.launch import Launch, Process, marker
+from orchestrator.core import containers
+from orchestrator.core.launch import Attach, Container, Launch, Process, marker
 from orchestrator.core.plan import Plan
 from orchestrator.core.swap_config import Config, Entry, Hooks, Matrix, OnStartup, Router, RouterSettings, Routing
 from orchestrator.core.swap_versions import OLDEST, UNLOAD_TIMEOUT, known_version
@@ -41,9 +43,9 @@ def config(plan: Plan) -> Config:
 
     Raises PlanError: nothing to run, a version that is too old, a `${` that llama-swap would take for a macro.
     """
-    launches = [launch for launch in plan.launches if isinstance(launch.how, Process)]
+    launches = [launch for launch in plan.launches if not isinstance(launch.how, Attach)]
     version = known_version(plan.host.llama_swap)
-    problems = [problem for launch in launches for problem in _macros(launch)]
+    problems = [problem for launch in launches for problem in _macros(plan, launch)]
     if not launches:
         raise PlanError("llama-swap has nothing to run: every model is attached")
     if version is not None and version < OLDEST:
@@ -71,22 +73,43 @@ def command(argv: tuple[str, ...]) -> str:
 
 
 def _entry(plan: Plan, launch: Launch, version: int | None, alone: bool) -> Entry:
-    assert isinstance(launch.how, Process)
     serving = launch.serving
-    environment = {"STACK_RUN": marker(plan.name, launch), **dict(launch.env)}
-    environment |= {name: f"${{env.{name}}}" for name in launch.secret_names}
     names = [name for name, model in plan.names.items() if model == launch.model and name != launch.model]
+    grace = GRACE if version is not None and version >= UNLOAD_TIMEOUT else None
     return Entry(
-        cmd=command(launch.how.argv),
+        cmd=command(_argv(plan, launch)),
+        cmd_stop=_stop(plan, launch, grace),
         proxy=f"http://127.0.0.1:{launch.port}",
         check_endpoint=launch.ready.path,
         ttl=(serving.ttl or 0) if alone else 0,
         concurrency_limit=serving.concurrency + serving.queue + HEADROOM,
-        env=[f"{name}={value}" for name, value in sorted(environment.items())],
+        env=[f"{name}={value}" for name, value in sorted(_environment(plan, launch).items())],
         use_model_name=launch.served_name if launch.served_name != launch.model else None,
-        aliases=names,
-        unload_timeout=GRACE if version is not None and version >= UNLOAD_TIMEOUT else None,
+        aliases=names if alone else [],
+        unload_timeout=grace,
     )
+
+
+def _argv(plan: Plan, launch: Launch) -> tuple[str, ...]:
+    """A container runs as `docker run` in the foreground: its end is the container's."""
+    assert not isinstance(launch.how, Attach)
+    return containers.run_argv(plan.name, launch) if isinstance(launch.how, Container) else launch.how.argv
+
+
+def _stop(plan: Plan, launch: Launch, grace: int | None) -> str | None:
+    if isinstance(launch.how, Process):
+        return command(launch.how.stop) if launch.how.stop else None
+    if not isinstance(launch.how, Container):
+        return None
+    seconds = containers.OLD_STOP if grace is None else containers.STOP
+    return command(containers.stop_argv(plan.name, launch, seconds))
+
+
+def _environment(plan: Plan, launch: Launch) -> dict[str, str]:
+    """Of the process that llama-swap starts. docker hands on what it is told to by name: the secrets."""
+    own = {} if isinstance(launch.how, Container) else dict(launch.env)
+    secrets = {name: f"${{env.{name}}}" for name in launch.secret_names}
+    return {"STACK_RUN": marker(plan.name, launch), **own, **secrets}
 
 
 def _routing(plan: Plan, launches: list[Launch]) -> Routing:
@@ -100,12 +123,13 @@ def _routing(plan: Plan, launches: list[Launch]) -> Routing:
     return Routing(router=Router(use="matrix", settings=RouterSettings(matrix=matrix)))
 
 
-def _macros(launch: Launch) -> list[Problem]:
-    assert isinstance(launch.how, Process)
+def _macros(plan: Plan, launch: Launch) -> list[Problem]:
     at = ("models", launch.model)
     words = "`${` would be a macro of llama-swap"
+    of_env = {f"{name}={value}" for name, value in launch.env}
+    argv = [text for text in _argv(plan, launch) if text not in of_env]
     found = []
-    if any("${" in text for text in launch.how.argv):
-        found.append(Problem(path(at), f"{words}: {next(t for t in launch.how.argv if '${' in t)[:80]}"))
+    if any("${" in text for text in argv):
+        found.append(Problem(path(at), f"{words}: {next(t for t in argv if '${' in t)[:80]}"))
     found += [Problem(path((*at, "serve", "env", name)), words) for name, value in launch.env if "${" in name + value]
     return found

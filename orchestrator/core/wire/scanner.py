@@ -1,4 +1,5 @@
-"""Reads a JSON request body while it arrives, and remembers only what routes it: `model`, and whether it has tools.
+"""Reads a JSON request body while it arrives, and remembers only what routes it: `model`, whether it has tools, and
+where the members stand whose keys it was told to watch.
 
 The grammar is checked in full (RFC 8259; UTF-8 is left to the engine), because a gateway and an engine that read one
 body differently are a way around the gateway: hence also no duplicate `model`. Memory is bounded whatever the body.
@@ -8,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+
+from orchestrator.core.wire.found import Found, Member, NotJson, found
 
 _WS = rb"[ \t\n\r]*+"
 _TEXT = rb'[^"\\\x00-\x1f]*+(?:\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})[^"\\\x00-\x1f]*+)*+'
@@ -29,27 +31,14 @@ MAX_MODEL = 1024
 MAX_WORD = 4300
 """Bytes of the `model` value as written, and of one number: Python's own limit for integers."""
 _MAX_KEY = 64
+_LONGEST_ESCAPE = 6
+"""Bytes of a key as written for each of its bytes as read: `\\u0061`."""
+MAX_MEMBERS = 4096
+"""Watched members in one body, repetitions included."""
 
 _OBJECT, _ARRAY = ord("{"), ord("[")
 _END = {_OBJECT: ord("}"), _ARRAY: ord("]")}
 _QUOTE, _COLON, _COMMA, _BACKSLASH = b'":,\\'
-
-
-class NotJson(ValueError):
-    """The body is no JSON object, or one that readers would not agree on. at: byte offset."""
-
-    def __init__(self, text: str, at: int) -> None:
-        super().__init__(f"{text} at byte {at}")
-        self.at = at
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """model: its value, None if absent; span: byte offsets of that value with its quotes; tools: a non-empty array."""
-
-    model: str | None
-    span: tuple[int, int]
-    tools: bool
 
 
 START, KEY_OR_END, KEY, COLON, VALUE_OR_END, VALUE, COMMA_OR_END, NOTHING = range(8)
@@ -58,13 +47,16 @@ _RUNS = (KEY, KEY_OR_END, VALUE, VALUE_OR_END)
 
 
 class Scanner:
-    """`feed` the body in any pieces, then `close`."""
+    """`feed` the body in any pieces, then `close`. watched: keys of the body itself, never `model`."""
 
     __slots__ = (
         "_captured",
         "_carry",
         "_is_key",
         "_key",
+        "_key_start",
+        "_longest",
+        "_members",
         "_model",
         "_offset",
         "_quoted",
@@ -74,9 +66,15 @@ class Scanner:
         "_tools",
         "_tools_open",
         "_want",
+        "_watched",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, watched: frozenset[str] = frozenset()) -> None:
+        self._watched = {key.encode("utf-8", "surrogatepass"): key for key in watched}
+        self._longest = max((_LONGEST_ESCAPE * len(key) for key in self._watched), default=0)
+        self._longest = max(self._longest, _MAX_KEY)
+        self._members: list[Member] = []
+        self._key_start = 0
         self._want = START
         self._stack = bytearray()
         self._offset = 0
@@ -109,7 +107,7 @@ class Scanner:
         if self._want != NOTHING:
             text = "the body ends in the middle" if self._want != START else "the body is empty"
             raise NotJson(text, self._offset + len(self._carry))
-        return Found(self._model, self._span, self._tools)
+        return found(self._model, self._span, self._tools, self._members)
 
     def _token(self, data: bytes, pos: int) -> int:
         """One token from `pos`, or a run of simple ones; returns where it ended, `pos` if it needs more bytes."""
@@ -131,7 +129,7 @@ class Scanner:
         elif want == COMMA_OR_END and byte == _COMMA:
             self._want = KEY if self._stack[-1] == _OBJECT else VALUE
         elif want == COMMA_OR_END and byte == _END[self._stack[-1]]:
-            self._pop()
+            self._pop(start)
         elif want == START and byte == _OBJECT:
             self._push(byte, start)
         elif want == START:
@@ -159,8 +157,9 @@ class Scanner:
         if byte == _QUOTE:
             self._quoted = self._is_key = True
             self._captured = bytearray() if len(self._stack) == 1 else None
+            self._key_start = self._offset + start if len(self._stack) == 1 else self._key_start
         elif byte == _END[_OBJECT] and self._want == KEY_OR_END:
-            self._pop()
+            self._pop(start)
         else:
             raise self._unexpected(start)
         return start + 1
@@ -183,7 +182,7 @@ class Scanner:
             self._tools_open = top and byte == _ARRAY and self._key == b"tools"
             self._push(byte, start)
         elif byte == _END[_ARRAY] and self._want == VALUE_OR_END:
-            self._pop()
+            self._pop(start)
         else:
             after = _end(WORD, data, start)
             if after - start > MAX_WORD:
@@ -193,6 +192,7 @@ class Scanner:
             if not ATOM.fullmatch(data, start, after):
                 raise self._unexpected(start)
             self._want = COMMA_OR_END
+            self._value_ended(self._offset + after, data[start:after] == b"null")
             return after
         return start + 1
 
@@ -203,7 +203,7 @@ class Scanner:
             self._captured += data[pos:after]
             if len(self._captured) > MAX_MODEL and not self._is_key:
                 raise NotJson("`model` is too long", self._start)
-            if len(self._captured) > _MAX_KEY and self._is_key:
+            if len(self._captured) > self._longest and self._is_key:
                 self._captured = None
         if after == len(data):
             return after
@@ -223,6 +223,7 @@ class Scanner:
                 self._key = _decoded(raw) if raw else b""
             return
         self._want = COMMA_OR_END
+        self._value_ended(end)
         if raw is None:
             return
         if self._model is not None:
@@ -239,9 +240,17 @@ class Scanner:
         self._stack.append(byte)
         self._want = KEY_OR_END if byte == _OBJECT else VALUE_OR_END
 
-    def _pop(self) -> None:
+    def _pop(self, start: int) -> None:
         self._stack.pop()
         self._want = COMMA_OR_END if self._stack else NOTHING
+        self._value_ended(self._offset + start + 1)
+
+    def _value_ended(self, end: int, null: bool = False) -> None:
+        """A value that ends where the body itself goes on belongs to the last key seen there."""
+        if len(self._stack) == 1 and self._key in self._watched:
+            if len(self._members) == MAX_MEMBERS:
+                raise NotJson("the same keys are there too many times", self._key_start)
+            self._members.append(Member(self._watched[self._key], self._key_start, end, null))
 
     def _unexpected(self, start: int) -> NotJson:
         return NotJson("the body is not JSON", self._offset + start)
@@ -257,5 +266,5 @@ def _decoded(raw: bytearray) -> bytes:
     """A key as it reads: `mod\\u0065l` is `model` too."""
     if _BACKSLASH not in raw:
         return bytes(raw)
-    text: str = json.loads(b'"%b"' % bytes(raw).decode("utf-8", "replace").encode())
-    return text.encode("utf-8", "replace")
+    text: str = json.loads('"' + bytes(raw).decode("utf-8", "surrogateescape") + '"')
+    return text.encode("utf-8", "surrogatepass")

@@ -35,10 +35,11 @@ def _open(
 ) -> http.client.HTTPResponse:
     connection = _Connection(str(paths.socket), timeout)
     try:
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", "Connection": "close"}
         connection.request(method, path, json.dumps(body) if body is not None else None, headers)
         return connection.getresponse()
     except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError, http.client.RemoteDisconnected):
+        connection.close()
         raise NotRunning(f"{paths.name} is not running", mend="stack up") from None
 
 

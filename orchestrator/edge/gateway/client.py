@@ -3,63 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections import deque
 from typing import TYPE_CHECKING, cast
-
-import httptools
 
 from orchestrator.edge.gateway import tcp
 from orchestrator.edge.gateway.answer import Answer, Refusal
 from orchestrator.edge.gateway.exchange import Exchange
-from orchestrator.edge.gateway.request import Headers, Request
+from orchestrator.edge.gateway.incoming import Incoming
+from orchestrator.edge.gateway.request import Request
 
 if TYPE_CHECKING:
     from orchestrator.edge.gateway.gateway import Gateway
-
-log = logging.getLogger(__name__)
 
 _LINGER = 2.0
 """Seconds in which the rest of a refused body is read and thrown away: closing at once would destroy the answer."""
 _AHEAD = 4
 """Requests that a client may pipeline before it is not read from any more."""
 _HIGH_WATER = 256 << 10
+_SLICE = 64 << 10
+"""Bytes of a form that are looked at in one go: it may begin to go out after any of them."""
 
 
-class Client(asyncio.Protocol):
+class Client(Incoming):
     __slots__ = (
         "_advancing",
         "_exchange",
-        "_gateway",
-        "_head_size",
-        "_headers",
-        "_in_head",
-        "_last",
-        "_owed",
-        "_parser",
+        "_held_back",
         "_queue",
         "_request",
-        "_since",
         "_transport",
-        "_url",
         "paused",
     )
 
     def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self._parser = httptools.HttpRequestParser(self)
+        super().__init__(gateway)
         self._transport: asyncio.Transport | None = None
         self._exchange: Exchange | None = None
         self._queue: deque[Request] = deque()
         self._request: Request | None = None
-        self._in_head = False
-        self._last = False
-        self._url = b""
-        self._headers: Headers = []
-        self._head_size = 0
-        self._owed = 0
         self._advancing = False
-        self._since = 0.0
+        self._held_back = False
         self.paused = False
 
     # For the exchange
@@ -71,7 +54,11 @@ class Client(asyncio.Protocol):
     def done(self, keep: bool) -> None:
         """The exchange has written all of its answer."""
         self._exchange = None
-        if not keep:
+        self.go_on()
+        if self._request is not None and self._request.streaming:
+            self._request = None
+            self._linger()
+        elif not keep:
             self._close()
         else:
             self._since = self._gateway.clock()
@@ -79,9 +66,21 @@ class Client(asyncio.Protocol):
 
     def answer(self, answer: Answer, request: Request) -> None:
         """Our own answer, in place of an engine's or to the request whose turn it is."""
-        keep = request.keep and not self._gateway.closing
+        keep = request.keep and not self._gateway.closing and not request.streaming
         self.write(answer.wire(keep, with_body=request.method != "HEAD"))
         self.done(keep)
+
+    def hold_back(self) -> None:
+        """The engine, or whoever is before us at it, is slower than this client sends."""
+        if not self._held_back and self._transport is not None and not self._transport.is_closing():
+            self._held_back = True
+            self._transport.pause_reading()
+
+    def go_on(self) -> None:
+        if self._held_back and self._transport is not None and not self._transport.is_closing():
+            self._held_back = False
+            self._since = self._gateway.clock()
+            self._transport.resume_reading()
 
     def cut(self) -> None:
         """The answer cannot be made whole: the client must see that."""
@@ -98,9 +97,13 @@ class Client(asyncio.Protocol):
     def sweep(self, now: float) -> None:
         """Ends what takes too long: headers, a pause in a body, an idle connection. An answer may take any time."""
         limits, waited = self._gateway.limits, now - self._since
-        if self._last or self._exchange is not None:
+        if self._last:
             return
-        if self._in_head and waited > limits.head_time:
+        if self._exchange is not None:
+            stalled = self._request is not None and self._request.streaming and not self._held_back
+            if stalled and waited > limits.body_time:
+                self._exchange.fail(Refusal(408, "the body took too long", "timeout").answer("other"))
+        elif self._in_head and waited > limits.head_time:
             self._refuse_now(Refusal(408, "the headers took too long", "timeout"))
         elif self._request is not None and waited > limits.body_time:
             self._refuse_now(Refusal(408, "the body took too long", "timeout"))
@@ -144,27 +147,6 @@ class Client(asyncio.Protocol):
             self._refuse_now(Refusal(400, "the request ended in the middle", "incomplete_request"))
         return False
 
-    def data_received(self, data: bytes) -> None:
-        if self._last:
-            return
-        if self._owed:
-            self._rest(data)
-            return
-        in_head = self._in_head
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            self._rest(data[upgrade.args[0] :])
-        except httptools.HttpParserCallbackError:
-            log.exception("while reading a request")
-            self._refuse_now(Refusal(500, "internal error", "internal_error"))
-        except httptools.HttpParserError:
-            self._refuse_now(Refusal(400, "this is not HTTP/1.1", "invalid_http"))
-        if in_head and self._in_head:
-            self._head_size += len(data)
-            if self._head_size > self._gateway.limits.head:
-                self._refuse_now(self._head_too_large())
-
     def pause_writing(self) -> None:
         self.paused = True
         if self._exchange is not None:
@@ -176,21 +158,6 @@ class Client(asyncio.Protocol):
             self._exchange.resume()
 
     # httptools
-
-    def on_message_begin(self) -> None:
-        self._in_head = True
-        self._url = b""
-        self._headers = []
-        self._head_size = 0
-        self._since = self._gateway.clock()
-
-    def on_url(self, url: bytes) -> None:
-        self._url += url
-        self._head_size += len(url)
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers.append((name.lower(), value))
-        self._head_size += len(name) + len(value) + 4
 
     def on_headers_complete(self) -> None:
         self._in_head = False
@@ -216,19 +183,33 @@ class Client(asyncio.Protocol):
         request = self._request
         if request is None or self._last:
             return
+        if request.form is not None and len(body) > _SLICE:
+            for at in range(0, len(body), _SLICE):
+                self.on_body(body[at : at + _SLICE])
+            return
         self._since = self._gateway.clock()
         if request.answer is None:
             request.answer = self._gateway.take(request, body)
         else:
             request.size += len(body)
-        if request.answer is not None and request.size > _HIGH_WATER:
+        if request.streaming and self._exchange is not None:
+            if request.answer is not None:
+                self._exchange.fail(request.answer)
+            else:
+                self._exchange.more()
+        elif request.answer is not None and request.size > _HIGH_WATER:
             self._refuse_now(request.answer)
+        elif request.form is not None and request.held > self._gateway.limits.ahead:
+            self._stream(request)
 
     def on_message_complete(self) -> None:
         if self._owed:
             return
         request, self._request = self._request, None
         if request is None or self._last:
+            return
+        if request.streaming and self._exchange is not None:
+            self._exchange.complete()
             return
         if request.answer is None:
             request.answer = self._gateway.close(request)
@@ -240,14 +221,18 @@ class Client(asyncio.Protocol):
 
     # Ours
 
-    def _rest(self, data: bytes) -> None:
-        """The body of a request that offers an upgrade (Java's client does). llhttp leaves it to us, we to HTTP/1.1."""
-        if self._owed:
-            data = data[: self._owed]
-            self._owed -= len(data)
-            self.on_body(data)
-            if not self._owed:
-                self.on_message_complete()
+    def _stream(self, request: Request) -> None:
+        """A form whose model is known goes to its engine while it still comes in, if it is its turn."""
+        if request.found is None or self._exchange is not None or self._queue:
+            return
+        request.answer = self._gateway.early(request)
+        if request.answer is not None:
+            self._refuse_now(request.answer)
+            return
+        request.streaming = True
+        self._exchange = Exchange(self._gateway, self, request, self._gateway.model_of(request))
+        self.hold_back()
+        self._exchange.start()
 
     def _advance(self) -> None:
         """Answer what is queued, as far as no exchange is in the way. What an answer calls in turn changes nothing."""
@@ -280,14 +265,16 @@ class Client(asyncio.Protocol):
             return
         answer = what if isinstance(what, Answer) else what.answer("other")
         self.write(answer.wire(keep=False))
+        self._linger()
+
+    def _linger(self) -> None:
+        """Nothing more is said. What the client still sends is read and thrown away for a while."""
         self._last = True
-        self._transport.write_eof()
-        asyncio.get_running_loop().call_later(_LINGER, self._close)
+        if self._transport is not None:
+            self._transport.write_eof()
+            asyncio.get_running_loop().call_later(_LINGER, self._close)
 
     def _close(self) -> None:
         self._last = True
         if self._transport is not None:
             self._transport.close()
-
-    def _head_too_large(self) -> Refusal:
-        return Refusal(431, f"the headers are larger than {self._gateway.limits.head} bytes", "headers_too_large")

@@ -42,13 +42,13 @@ class Control:
         if path == "/metrics":
             return Answer(200, self._metrics.text(), kind=_TEXT)
         if path == "/v1/models":
-            models = [self._model(launch.model) for launch in self._plan.launches]
+            models = [self._model(name) for launch in self._plan.launches for name in self._listed(launch.model)]
             return Answer(200, to_bytes({"object": "list", "data": models}))
         name = unquote(path.removeprefix(MODEL))
         model = self._plan.names.get(name)
         if model is None:
             return Refusal(404, f"there is no model {name[:128]!r}", "model_not_found", param="model").answer("other")
-        return Answer(200, to_bytes(self._model(model)))
+        return Answer(200, to_bytes(self._model(name if name in self._listed(model) else model)))
 
     def _readyz(self, authorized: bool) -> Answer:
         ready = self._ready()
@@ -58,10 +58,16 @@ class Control:
             said["models"] = {s.model: {"state": s.state, "tools": self._verdicts(s.model)} for s in states}
         return Answer(200 if ready else 503, to_bytes(said))
 
-    def _model(self, model: str) -> dict[str, Any]:
+    def _listed(self, model: str) -> tuple[str, ...]:
+        """What a client may choose from: aliases and roles are the same again, variants are not."""
+        return model, *self._plan.stack.models[model].variants
+
+    def _model(self, name: str) -> dict[str, Any]:
+        """name: a model's id, or that of a variant."""
+        model = self._plan.names[name]
         launch = self._plan.launch(model)
         state = next((s.state for s in self._supervisor.states() if s.model == model), "stopped")
-        stack = {
+        stack: dict[str, Any] = {
             "state": state,
             "tools": self._verdicts(model),
             "backend": launch.backend,
@@ -69,8 +75,10 @@ class Control:
             "capabilities": list(launch.capabilities),
             "names": sorted(name for name, of in self._plan.names.items() if of == model and name != model),
         }
+        if name != model:
+            stack["variant_of"] = model
         return {
-            "id": model,
+            "id": name,
             "object": "model",
             "created": self._created,
             "owned_by": "stack",

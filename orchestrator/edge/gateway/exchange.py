@@ -6,10 +6,11 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING
 
-from orchestrator.core.wire.rewrite import replace
-from orchestrator.edge.gateway.answer import Refusal
+from orchestrator.core.wire.part import NotForm
+from orchestrator.core.wire.rewrite import change
+from orchestrator.edge.gateway.answer import Answer, Refusal
 from orchestrator.edge.gateway.reply import Reply
-from orchestrator.edge.gateway.request import Request
+from orchestrator.edge.gateway.request import Request, not_form
 from orchestrator.edge.gateway.upstream import Connection, Headers
 from orchestrator.edge.run.api import EngineDown, QueueFull, Upstream
 
@@ -28,6 +29,7 @@ class Exchange:
 
     __slots__ = (
         "_begun",
+        "_chunked",
         "_client",
         "_connection",
         "_ended",
@@ -54,6 +56,7 @@ class Exchange:
         self._reply: Reply | None = None
         self._sent = b""
         self._ended = False
+        self._chunked = False
 
     def start(self) -> None:
         lease = self._gateway.supervisor.acquire_now(self._model)
@@ -71,6 +74,38 @@ class Exchange:
         if self._connection is not None:
             self._connection.drop()
         self._finish(GONE)
+
+    def fail(self, answer: Answer) -> None:
+        """What the client sends cannot be taken."""
+        if self._ended:
+            return
+        if self._task is not None:
+            self._task.cancel()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.drop()
+        self._finish(answer.status)
+        if self._reply is not None and self._reply.started:
+            self._client.cut()
+        else:
+            self._client.answer(answer, self._request)
+
+    def more(self) -> None:
+        """A piece of the form has come in."""
+        form = self._request.form
+        if form is not None and form.begun and self._connection is not None:
+            self._connection.more(self._framed(form.take()), last=False)
+
+    def complete(self) -> None:
+        """All of the form has come in."""
+        refusal, form = self._request.close(), self._request.form
+        if refusal is not None:
+            self.fail(refusal.answer(self._request.dialect))
+            return
+        self._request.streaming = False
+        self._client.go_on()
+        if form is not None and form.begun and self._connection is not None:
+            self._connection.more(self._framed(form.take()) + b"0\r\n\r\n" * self._chunked, last=True)
 
     def pause(self) -> None:
         if self._connection is not None:
@@ -100,7 +135,8 @@ class Exchange:
     def _leased(self, lease: Upstream) -> None:
         self._lease = lease
         try:
-            connection = self._gateway.pools.of(lease.base).take()
+            pool = self._gateway.pools.of(lease.base)
+            connection = None if self._request.streaming else pool.take()  # what has gone out cannot be sent again
         except ValueError:
             self._bug()
             return
@@ -127,23 +163,54 @@ class Exchange:
             self._send(connection)
 
     def _send(self, connection: Connection) -> None:
-        lease, request, found = self._lease, self._request, self._request.found
+        lease, request = self._lease, self._request
         assert lease is not None
-        assert found is not None
-        body = request.body
-        if found.model != lease.model:
-            body = replace(body, found.span, lease.model)
+        try:
+            body, framing = self._body(lease.model)
+        except NotForm as bad:
+            connection.close()
+            self._refuse(not_form(bad))
+            return
         self._connection = connection
         if self._client.paused:
             connection.pause()
-        head = b"%b%bcontent-length: %d\r\n\r\n" % (self._gateway.preamble(lease, request), request.passed, len(body))
-        connection.send(self, head, body)
+        head = b"%b%b%b\r\n" % (self._gateway.preamble(lease, request), request.passed, framing)
+        self._client.go_on()
+        connection.send(self, head, body, whole=not request.streaming)
+
+    def _body(self, model: str) -> tuple[bytes, bytes]:
+        """(what goes out of it now, the header line that says how long it is)."""
+        request = self._request
+        edits, form, found = self._gateway.edits(request), request.form, request.found
+        assert found is not None
+        if form is None:
+            body = change(request.body, found, model, edits)
+        elif not request.streaming:
+            body = form.whole(model, edits)
+        else:
+            grows = form.begin(model, edits)
+            self._gateway.let_go(request)
+            if grows is not None and request.length is not None:
+                return form.take(), b"content-length: %d\r\n" % (request.length + grows)
+            self._chunked = True
+            return self._framed(form.take()), b"transfer-encoding: chunked\r\n"
+        return body, b"content-length: %d\r\n" % len(body)
+
+    def _framed(self, piece: bytes) -> bytes:
+        return b"%x\r\n%b\r\n" % (len(piece), piece) if self._chunked and piece else piece
 
     # upstream.Sink
 
     def head(self, status: int, headers: Headers, until_close: bool) -> None:
         self._reply = Reply(self._gateway, self._request, self._model, status, headers)
-        self._request.forget()
+        if not self._request.streaming:
+            self._request.forget()
+
+    def full(self, full: bool) -> None:
+        if full:
+            self._client.hold_back()
+        else:
+            self._client.go_on()
 
     def body(self, data: bytes) -> None:
         if self._reply is not None:

@@ -8,7 +8,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
+from orchestrator.core.launch import Launch
 from orchestrator.core.plan import Plan
+from orchestrator.core.routing import edits
+from orchestrator.core.wire.edits import UNCHANGED, Edits
+from orchestrator.core.wire.form import Form
+from orchestrator.core.wire.part import NotForm, boundary_of, content_type
 from orchestrator.edge.gateway.answer import Answer, Refusal
 from orchestrator.edge.gateway.client import Client
 from orchestrator.edge.gateway.control import Control
@@ -18,13 +23,14 @@ from orchestrator.edge.gateway.limits import Limits
 from orchestrator.edge.gateway.metrics import Metrics
 from orchestrator.edge.gateway.pool import Pools
 from orchestrator.edge.gateway.request import Request
-from orchestrator.edge.gateway.routes import NATIVE, NEEDS, OPEN, PROXIED, READS, label
+from orchestrator.edge.gateway.routes import FORMS, NATIVE, NEEDS, OPEN, PROXIED, READS, label
 from orchestrator.edge.gateway.tripwire import Leases, Tripwire
 from orchestrator.edge.run.api import Supervisor, Upstream
 
 Tools = Literal["verified", "degraded", "failed", "untested", "none"]
 
-_FIXED = b"accept-encoding: identity\r\ncontent-type: application/json\r\n"
+_SEEING = ("chat", "messages", "responses")
+_FIXED = b"accept-encoding: identity\r\ncontent-type: %b\r\n"
 
 
 class Gateway:
@@ -55,6 +61,10 @@ class Gateway:
         self._names = plan.names
         self._native = {launch.model: frozenset(launch.native) for launch in plan.launches}
         self._capabilities = {launch.model: frozenset(launch.capabilities) for launch in plan.launches}
+        self._blind = {launch.model for launch in plan.launches if _blind(plan, launch)}
+        self._edits = {(name, path): edits(plan, name, path) for name in plan.names for path in PROXIED}
+        self._edits = {key: found for key, found in self._edits.items() if found}
+        self._watched = frozenset(key for found in self._edits.values() for key in found.keys)
         self._tools_required = plan.stack.probe.tools == "required"
         self._verdicts = verdicts
         self._findings = findings
@@ -73,18 +83,20 @@ class Gateway:
         if refusal is not None:
             return refusal.answer(request.dialect)
         if request.path in PROXIED:
+            request.watched = self._watched
             return None
         return self._control.answer(request.path, self._authorized(request))
 
     def take(self, request: Request, piece: bytes) -> Answer | None:
         """With a piece of its body."""
-        if request.size + len(piece) > self.limits.body:
-            refusal: Refusal | None = self._too_large()
-        elif self._held + len(piece) > self.limits.bodies:
+        kept = 0 if request.form is not None and request.form.begun else len(piece)
+        if request.size + len(piece) > (self.limits.upload if request.streaming else self.limits.body):
+            refusal: Refusal | None = self._too_large(request)
+        elif kept and self._held + kept > self.limits.bodies:
             refusal = Refusal(503, "too many large requests at once", "busy", retry_after=1)
         else:
-            self._held += len(piece)
-            request.held += len(piece)
+            self._held += kept
+            request.held += kept
             refusal = request.feed(piece)
         if refusal is None:
             return None
@@ -96,11 +108,20 @@ class Gateway:
         refusal = request.close() or self._unroutable(request)
         return refusal.answer(request.dialect) if refusal is not None else None
 
+    def early(self, request: Request) -> Answer | None:
+        """A form whose model is known, but not yet all of it: the same."""
+        refusal = self._unroutable(request)
+        return refusal.answer(request.dialect) if refusal is not None else None
+
     def forget(self, request: Request) -> None:
         """Its body is not needed any more."""
+        self.let_go(request)
+        request.forget()
+
+    def let_go(self, request: Request) -> None:
+        """Its body is not in memory any more."""
         self._held -= request.held
         request.held = 0
-        request.forget()
 
     def answered(self, request: Request | None, status: int) -> None:
         """We answered ourselves, without a model: for the metrics."""
@@ -132,23 +153,30 @@ class Gateway:
         assert request.found.model is not None
         return self._names[request.found.model]
 
+    def edits(self, request: Request) -> Edits:
+        """What is set in it and taken out of it."""
+        assert request.found is not None
+        assert request.found.model is not None
+        return self._edits.get((request.found.model, request.path), UNCHANGED)
+
     def preamble(self, lease: Upstream, request: Request) -> bytes:
         """Request line, Host and key for the engine."""
         key = (lease.base, lease.key, request.path)
-        found = None if request.query else self._preambles.get(key)
+        plain = not request.query and request.path not in FORMS
+        found = self._preambles.get(key) if plain else None
         if found is not None:
             return found
         pool = self.pools.of(lease.base)
         target = pool.path.encode() + request.path.removeprefix("/v1").encode("latin-1")
         if request.query:
             target += b"?" + request.query
-        lines = [b"POST %b HTTP/1.1\r\n" % target, b"host: %b\r\n" % pool.host, _FIXED]
+        lines = [b"POST %b HTTP/1.1\r\n" % target, b"host: %b\r\n" % pool.host, _FIXED % request.kind]
         if lease.key is not None:
             lines.append(b"authorization: Bearer %b\r\n" % lease.key.encode())
             if request.path.startswith("/v1/messages"):
                 lines.append(b"x-api-key: %b\r\n" % lease.key.encode())
         made = b"".join(lines)
-        if not request.query and len(self._preambles) < 1024:
+        if plain and len(self._preambles) < 1024:
             self._preambles[key] = made
         return made
 
@@ -180,8 +208,15 @@ class Gateway:
             return Refusal(405, f"{request.path} takes POST", "method_not_allowed", allow="POST")
         if request.own.get(b"content-encoding", b"identity").lower() != b"identity":
             return Refusal(415, "compressed requests are not read here", "unsupported_encoding")
-        if request.length is not None and request.length > self.limits.body:
-            return self._too_large()
+        most = self.limits.upload if request.path in FORMS else self.limits.body
+        if request.length is not None and request.length > most:
+            return Refusal(413, f"the request is larger than {most} bytes", "request_too_large")
+        if request.path in FORMS:
+            try:
+                boundary = boundary_of(request.own.get(b"content-type", b""))
+            except NotForm as bad:
+                return Refusal(415, f"{request.path}: {bad}", "unsupported_media_type")
+            request.form, request.kind = Form(boundary), content_type(boundary)
         return None
 
     def _authorized(self, request: Request) -> bool:
@@ -202,6 +237,10 @@ class Gateway:
             has = ", ".join(sorted(self._capabilities[model]))
             text = f"{model} is not for {request.path}: its capabilities are {has} (models.{model}.capabilities)"
             return Refusal(400, text, "unsupported_capability", param="model")
+        if model in self._blind and request.dialect in _SEEING and request.shows_images:
+            has = ", ".join(sorted(self._capabilities[model]))
+            text = f"{model} cannot see images: its capabilities are {has} (models.{model}.capabilities takes `vision`)"
+            return Refusal(400, text, "unsupported_capability", param="messages")
         if found.tools and self._tools_required and self._verdicts(model) == "failed":
             why = self._findings(model) or "its tool path failed the probe"
             text = f"{model} is not served with tools: {why} (`stack probe {model}`, or probe.tools: warn)"
@@ -214,5 +253,16 @@ class Gateway:
         text = f"there is no model {shown!r}; nearest: {', '.join(near)}"
         return Refusal(404, text, "model_not_found", param="model")
 
-    def _too_large(self) -> Refusal:
-        return Refusal(413, f"the request is larger than {self.limits.body} bytes", "request_too_large")
+    def _too_large(self, request: Request) -> Refusal:
+        if request.form is not None and not request.streaming:
+            text = f"no `model` among its first {self.limits.body} bytes: put that field before the file"
+            return Refusal(413, text, "request_too_large", param="model")
+        most = self.limits.upload if request.streaming else self.limits.body
+        return Refusal(413, f"the request is larger than {most} bytes", "request_too_large")
+
+
+def _blind(plan: Plan, launch: Launch) -> bool:
+    """An engine without eyes may leave images out without a word. What a server that somebody else runs can do is not
+    known unless stack.yaml says so."""
+    assumed = launch.owner == "external" and plan.stack.models[launch.model].capabilities is None
+    return "vision" not in launch.capabilities and not assumed

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """body: of one request; bodies: of all requests that wait or are read at once; head: request line and headers.
+    """body: of one request; bodies: of all requests that wait or are read at once; head: request line and headers;
+    upload: of a form that goes to its engine while it comes in, of which no more than `ahead` is held.
 
     head_time, body_time: to the end of the headers, and between two pieces of the body; keep_alive: an idle client's
     connection; connect: to an engine; idle: an unused connection to an engine, below the 5 s of uvicorn's servers;
@@ -17,6 +18,8 @@ class Limits:
     """
 
     body: int = 32 << 20
+    upload: int = 1 << 30
+    ahead: int = 256 << 10
     bodies: int = 256 << 20
     head: int = 64 << 10
     head_time: float = 30.0

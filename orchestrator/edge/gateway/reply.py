@@ -26,7 +26,10 @@ _DROPPED = frozenset(
 _CORS = b"access-control-"
 _BOUNDARIES = (b"\n\n", b"\r\n\r\n", b"\r\r", b"\n\r\n")
 _EVENT = 64 << 10
-_ENDS = (b"[DONE]", b"message_stop", b"response.completed", b"response.incomplete", b"response.failed", b'"error"')
+_ENDS = (
+    *(b"[DONE]", b"message_stop", b"response.completed", b"response.incomplete", b"response.failed", b'"error"'),
+    *(b"speech.audio.done", b"transcript.text.done"),
+)
 _FINISHED = re.compile(rb'"finish_reason"\s*:\s*"|"choices"\s*:\s*\[\s*\]')
 _STATUS = {code: b"HTTP/1.1 %d %b\r\n" % (code, phrase(code).encode()) for code in range(200, 600)}
 
@@ -61,7 +64,7 @@ class Reply:
         self._request = request
         self._model = model
         self.status = status
-        self.keep = request.keep and not gateway.closing
+        self.keep = request.keep and not gateway.closing and not request.streaming
         self.first: float | None = None
         self.started = False
         self.out: list[bytes] = []
@@ -87,6 +90,8 @@ class Reply:
         if self._stream:
             self._copy = gateway.judge.stream(model, request.dialect, self._declaring)
             self._declaring = None
+            self._start()
+        elif kind.startswith(b"audio/") and status == 200:  # to be heard at once
             self._start()
 
     def take(self) -> bytes:

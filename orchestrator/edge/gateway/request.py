@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from orchestrator.core.wire.form import Form
+from orchestrator.core.wire.found import Found, NotJson
+from orchestrator.core.wire.images import has_images
+from orchestrator.core.wire.part import NotForm
 from orchestrator.core.wire.rewrite import find
-from orchestrator.core.wire.scanner import Found, NotJson, Scanner
+from orchestrator.core.wire.scanner import Scanner
 from orchestrator.edge.gateway.answer import Answer, Dialect, Refusal
 
 Headers = list[tuple[bytes, bytes]]
 
 # Never passed on: hop-by-hop, the client's credentials, what belongs to this connection, and what would have an engine
 # compress what we count or judge a page's origin a second time. The body is JSON whatever the client calls it (curl
-# says form-urlencoded, and llama-swap would believe it): `Gateway.preamble` says so.
+# says form-urlencoded, and llama-swap would believe it), or a form whose boundary we have read: `kind` says so.
 OWN = frozenset(
     b"host connection keep-alive proxy-connection te trailer transfer-encoding upgrade content-length expect "
     b"content-type content-encoding authorization proxy-authorization x-api-key api-key x-goog-api-key cookie "
@@ -24,7 +28,8 @@ class Request:
     """path: decoded as latin-1, without the query; passed: header lines for the engine; answer: set once we know it.
 
     keep: the connection may carry another request; modern: HTTP/1.1; size: bytes of the body that came in; held: those
-    of them that are in memory.
+    of them that are in memory. form: reads the body where it is no JSON; streaming: it goes to the engine while it
+    comes in; watched: parameters to look for; kind: the body's type, for the engine.
     """
 
     __slots__ = (
@@ -32,9 +37,11 @@ class Request:
         "_scanner",
         "answer",
         "dialect",
+        "form",
         "found",
         "held",
         "keep",
+        "kind",
         "length",
         "method",
         "modern",
@@ -43,7 +50,9 @@ class Request:
         "path",
         "query",
         "size",
+        "streaming",
         "twice",
+        "watched",
     )
 
     def __init__(self, method: str, url: bytes, headers: Headers, keep: bool, modern: bool) -> None:
@@ -56,7 +65,10 @@ class Request:
         self.dialect: Dialect = "other"
         self.found: Found | None = None
         self.size = self.held = 0
-        self.twice = False
+        self.twice = self.streaming = False
+        self.form: Form | None = None
+        self.kind = b"application/json"
+        self.watched: frozenset[str] = frozenset()
         self._body: bytes | bytearray = b""
         self._scanner: Scanner | None = None
         self.own: dict[bytes, bytes] = {}
@@ -77,12 +89,14 @@ class Request:
     def feed(self, data: bytes) -> Refusal | None:
         """A piece of the body. The first is only kept: if it is all, it need not be scanned in pieces."""
         self.size += len(data)
+        if self.form is not None:
+            return self._fill(self.form, data)
         if not self._body:
             self._body = data
             return None
         try:
             if self._scanner is None:
-                self._scanner = Scanner()
+                self._scanner = Scanner(self.watched)
                 first, self._body = self._body, bytearray(self._body)
                 self._scanner.feed(bytes(first))
             self._scanner.feed(data)
@@ -94,9 +108,23 @@ class Request:
     def close(self) -> Refusal | None:
         """The body is complete: finds `model`, or says why not."""
         try:
-            self.found = self._scanner.close() if self._scanner else find(self.body)
+            if self.form is not None:
+                self.form.close()
+            else:
+                self.found = self._scanner.close() if self._scanner else find(self.body, self.watched)
         except NotJson as bad:
             return not_json(bad)
+        except NotForm as bad:
+            return not_form(bad)
+        return None
+
+    def _fill(self, form: Form, data: bytes) -> Refusal | None:
+        try:
+            form.feed(data)
+        except NotForm as bad:
+            return not_form(bad)
+        if self.found is None and form.model is not None:
+            self.found = Found(form.model, (0, 0), False)
         return None
 
     @property
@@ -108,13 +136,21 @@ class Request:
         """The body, not copied, if it declares tools: for counting."""
         return self._body if self.found is not None and self.found.tools else None
 
+    @property
+    def shows_images(self) -> bool:
+        return has_images(self._body)
+
     def forget(self) -> None:
         """Lets go of the body."""
-        self._body, self._scanner = b"", None
+        self._body, self._scanner, self.form = b"", None, None
 
 
 def not_json(bad: NotJson) -> Refusal:
     return Refusal(400, f"could not read the request: {bad}", "invalid_json")
+
+
+def not_form(bad: NotForm) -> Refusal:
+    return Refusal(400, f"could not read the request: {bad}", "invalid_form")
 
 
 def _without(lines: list[bytes], connection: bytes) -> list[bytes]:

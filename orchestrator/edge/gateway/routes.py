@@ -13,8 +13,23 @@ PROXIED: dict[str, Dialect] = {
     "/v1/messages": "messages",
     "/v1/messages/count_tokens": "messages",
     "/v1/responses": "responses",
+    "/v1/rerank": "other",
+    "/rerank": "other",
+    "/v1/audio/speech": "other",
+    "/v1/audio/transcriptions": "other",
+    "/v1/audio/translations": "other",
 }
-NEEDS = {path: "embed" if path == "/v1/embeddings" else "chat" for path in PROXIED}
+FORMS = frozenset(("/v1/audio/transcriptions", "/v1/audio/translations"))
+"""Taken as multipart/form-data; all others are JSON."""
+_NEEDS = {
+    "/v1/embeddings": "embed",
+    "/v1/rerank": "rerank",
+    "/rerank": "rerank",
+    "/v1/audio/speech": "speak",
+    "/v1/audio/transcriptions": "transcribe",
+    "/v1/audio/translations": "transcribe",
+}
+NEEDS = {path: _NEEDS.get(path, "chat") for path in PROXIED}
 """The capability that a model must have to be asked there."""
 NATIVE = frozenset(("/v1/messages", "/v1/messages/count_tokens", "/v1/responses"))
 """Passed on only where the launch names them (`Launch.native`)."""

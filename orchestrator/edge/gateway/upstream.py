@@ -24,13 +24,15 @@ _COPY = 64 << 10
 
 class Sink(Protocol):
     """Who gets the answer: in the end one of `ended`, `lost` (began: a first byte had come) and `closed`: it had no
-    length and ended with its connection, so that nobody knows whether it is whole (clean: not by a reset)."""
+    length and ended with its connection, so that nobody knows whether it is whole (clean: not by a reset). Before that,
+    `full`: whether the engine is slower than what is sent to it."""
 
     def head(self, status: int, headers: Headers, until_close: bool) -> None: ...
     def body(self, data: bytes) -> None: ...
     def flush(self) -> None: ...
     def ended(self) -> None: ...
     def lost(self, began: bool) -> None: ...
+    def full(self, full: bool) -> None: ...
     def closed(self, clean: bool) -> None: ...
 
 
@@ -50,6 +52,7 @@ class Connection(asyncio.Protocol):
         "_transport",
         "_until_close",
         "idle_since",
+        "sending",
         "used",
     )
 
@@ -64,14 +67,16 @@ class Connection(asyncio.Protocol):
         self._sized = False
         self.idle_since = 0.0
         self.used = False
+        self.sending = False
 
     @property
     def closing(self) -> bool:
         return self._transport is None or self._transport.is_closing()
 
-    def send(self, sink: Sink, head: bytes, body: bytes) -> None:
-        """Write a request; its answer goes to `sink`."""
+    def send(self, sink: Sink, head: bytes, body: bytes, whole: bool = True) -> None:
+        """Write a request; its answer goes to `sink`. Unless it is whole, `more` follows."""
         self._sink = sink
+        self.sending = not whole
         self._began = self._done = self._in_body = self._until_close = False
         self.resume()
         if self._transport is None:
@@ -81,6 +86,12 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.write(head)
             self._transport.write(body)
+
+    def more(self, data: bytes, last: bool) -> None:
+        """A further piece of the request's body."""
+        self.sending = not last
+        if self._transport is not None and data:
+            self._transport.write(data)
 
     def pause(self) -> None:
         if not self._paused and self._transport is not None and not self._transport.is_closing():
@@ -134,6 +145,14 @@ class Connection(asyncio.Protocol):
         else:
             sink.flush()
 
+    def pause_writing(self) -> None:
+        if self.sending and self._sink is not None:
+            self._sink.full(True)
+
+    def resume_writing(self) -> None:
+        if self._sink is not None:
+            self._sink.full(False)
+
     def eof_received(self) -> bool:
         return False
 
@@ -155,7 +174,9 @@ class Connection(asyncio.Protocol):
     def _finish(self, sink: Sink) -> None:
         self._sink = None
         self.used = True
-        if self._keep and not self.closing:
+        if self.sending or (self._transport is not None and self._transport.get_write_buffer_size()):
+            self.drop()  # it has answered before it has read all
+        elif self._keep and not self.closing:
             self._pool.give(self)
         else:
             self.close()

@@ -39,9 +39,9 @@ def docker() -> tuple[str | None, str | None, tuple[str, ...]]:
     )
     version = docker_version(ask.version(cli, ("--version",))) or None
     compose = docker_version(ask.version(str(plugin), ("version", "--short"))) or None if plugin else None
-    endpoint = _endpoint()
-    if endpoint.startswith("unix://") and not _alive(endpoint.removeprefix("unix://")):
-        return version, compose, (f"docker: no daemon answers at {endpoint}",)
+    where = endpoint()
+    if not answers(where):
+        return version, compose, (f"docker: no daemon answers at {where}",)
     return version, compose, ()
 
 
@@ -49,7 +49,7 @@ def _config() -> Path:
     return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
 
 
-def _endpoint() -> str:
+def endpoint() -> str:
     """The daemon that the CLI would talk to: DOCKER_HOST, else the current context's, else the default socket."""
     if host := os.environ.get("DOCKER_HOST"):
         return host
@@ -60,12 +60,26 @@ def _endpoint() -> str:
     return "unix:///var/run/docker.sock"
 
 
-def _alive(path: str) -> bool:
+def answers(where: str) -> bool:
+    """Whether a daemon answers there."""
+    return not trouble(where)
+
+
+def trouble(where: str, timeout: float = 1.0) -> str:
+    """Why no daemon answers there; "" if one does. One without a unix socket is not asked here: it counts as there."""
+    if not where.startswith("unix://"):
+        return ""
+    try:
+        reply = get(where, "/_ping", timeout)
+    except OSError as error:
+        return error.strerror or str(error)
+    return "" if b" 200 " in reply[:64] else f"it says {reply[:64].decode(errors='replace')!r}"
+
+
+def get(where: str, path: str, timeout: float = 1.0) -> bytes:
+    """What the daemon at a unix socket answers, headers and all. Raises OSError where none does."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as sock:
-        sock.settimeout(1.0)
-        try:
-            sock.connect(path)
-            sock.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
-            return b" 200 " in sock.recv(64)
-        except OSError:
-            return False
+        sock.settimeout(timeout)
+        sock.connect(where.removeprefix("unix://"))
+        sock.sendall(f"GET {path} HTTP/1.0\r\nHost: docker\r\n\r\n".encode())
+        return b"".join(iter(lambda: sock.recv(65536), b""))

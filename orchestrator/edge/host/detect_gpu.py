@@ -28,6 +28,14 @@ class Question:
         return _read(self._smi, status, text)
 
 
+def ask_free() -> str:
+    """What nvidia-smi says of free memory now (parse_host.parse_free); "" where it cannot."""
+    smi = shutil.which("nvidia-smi")
+    argv = [f"--query-gpu={parse_host.FREE_QUERY}", "--format=csv,noheader,nounits"]
+    status, text = ask.output([smi, *argv], TIMEOUT) if smi else (1, "")
+    return text if status == 0 else ""
+
+
 def _read(smi: str, status: int, text: str) -> tuple[tuple[Gpu, ...], tuple[str, ...]]:
     if status != 0:
         said = next(filter(None, map(str.strip, text.splitlines())), f"exit {status}")

@@ -75,7 +75,8 @@ def distribution_version(script: Path, distribution: str) -> str:
     for root in _environments(script):
         pattern = f"lib/python3*/site-packages/{distribution.replace('-', '_')}-*.dist-info"
         for folder in root.glob(pattern):
-            return folder.name.removesuffix(".dist-info").rsplit("-", 1)[1]
+            version = folder.name.removesuffix(".dist-info").rsplit("-", 1)[1]
+            return version.partition("+")[0]  # a build of it (0.32.0+cpu, 0.32.0+cu130) has the same flags
     return ""
 
 

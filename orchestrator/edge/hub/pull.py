@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from orchestrator.core.spec import Source, Stack
 from orchestrator.core.units import show_size
 from orchestrator.edge import paths
-from orchestrator.edge.hub import download
+from orchestrator.edge.hub import download, ledger
 from orchestrator.edge.hub.cache import is_path
 from orchestrator.edge.hub.remote import Listing, listing
 from orchestrator.edge.modelfiles.inspect import look
@@ -59,7 +59,7 @@ def pull(wanted: Sequence[Wanted], *, quiet: bool = False, update: bool = False)
 
     Words and progress go to stderr. Raises PlanError: no such repository, no access, no network, disk too small.
     """
-    wanted = [part for item in wanted for part in _parts(item)]
+    wanted = [part for item in wanted for part in parts(item)]
     say: Callable[[str], None] = (lambda text: None) if quiet else (lambda text: print(text, file=sys.stderr))
     missing = [item for item in wanted if item.source.repo and (update or look(item.source) is None)]
     for item in wanted:
@@ -70,7 +70,7 @@ def pull(wanted: Sequence[Wanted], *, quiet: bool = False, update: bool = False)
     return tuple(_pull(item, found, say, quiet) for item, found in plans)
 
 
-def _parts(item: Wanted) -> list[Wanted]:
+def parts(item: Wanted) -> list[Wanted]:
     """A folder's draft model is a repository of its own."""
     source = item.source
     if source.file or not source.draft or is_path(source.draft):
@@ -85,7 +85,7 @@ def _listing(item: Wanted) -> Listing:
         raise PlanError(f"{item.model}: {error.text}", mend=error.mend) from error
 
 
-def _absent(found: Listing) -> int:
+def absent(found: Listing) -> int:
     """Bytes that have to come."""
     total = 0
     for file in {file.etag: file for file in found.files}.values():
@@ -96,7 +96,7 @@ def _absent(found: Listing) -> int:
 
 
 def _check_disk(listings: Sequence[Listing]) -> None:
-    need = sum(map(_absent, listings))
+    need = sum(map(absent, listings))
     place = next(folder for folder in (paths.hub_cache(), *paths.hub_cache().parents) if folder.exists())
     free = shutil.disk_usage(place).free
     if need and need + SPARE > free:
@@ -105,10 +105,11 @@ def _check_disk(listings: Sequence[Listing]) -> None:
 
 
 def _pull(item: Wanted, found: Listing, say: Callable[[str], None], quiet: bool) -> Pulled:
-    need = _absent(found)
+    need = absent(found)
     count = f"{len(found.files)} file{'s' if len(found.files) != 1 else ''}"
     rest = "" if need == found.size else f", {show_size(need)} of it to download"
     say(f"{item.model}: {found.repo} at {found.commit[:12]}: {count}, {show_size(found.size)}{rest}")
+    ledger.remember(found)
     if need:
         _download(found, quiet)
     else:

@@ -1,4 +1,5 @@
-"""Engines as our own processes. They outlive a crash of the daemon, and the next one adopts them (decision 5)."""
+"""Engines as our own processes and containers. They outlive a crash of the daemon, and the next one adopts them
+(decision 5)."""
 
 from __future__ import annotations
 
@@ -8,11 +9,11 @@ from pathlib import Path
 
 import psutil
 
-from orchestrator.core.launch import Launch, Process, marker
+from orchestrator.core.launch import Container, Launch, Process, marker
 from orchestrator.core.plan import Plan
-from orchestrator.core.units import show_size
-from orchestrator.edge.run import identity, logs, ports
+from orchestrator.edge.run import foreground, identity, logs, ports, room
 from orchestrator.edge.run.api import Upstream
+from orchestrator.edge.run.containers import Containers
 from orchestrator.edge.run.process import Child, end, environment, spawn
 from orchestrator.errors import EngineError
 
@@ -29,6 +30,7 @@ class Embedded:
         self._logs = log_folder
         self._children: dict[str, Child] = {}
         self._gone: dict[str, Child] = {}
+        self._containers = Containers(plan, log_folder)
 
     async def open(self) -> Collection[str]:
         wanted = {launch.model: launch.hash for launch in self._plan.launches if isinstance(launch.how, Process)}
@@ -38,23 +40,40 @@ class Embedded:
                 self._children[process.model] = Child(process.pid, process.created)
         kept = {child.pid for child in self._children.values()}
         await end_strangers(self._plan.name, kept)
-        return tuple(self._children)
+        return (*self._children, *await self._containers.adopt())
 
     async def start(self, launch: Launch) -> None:
-        assert isinstance(launch.how, Process)
         assert launch.port is not None
+        if isinstance(launch.how, Container):
+            await self._containers.check(launch)
+            await room.wait(self._plan, launch)
+            await self._containers.start(launch)
+            return
+        assert isinstance(launch.how, Process)
         if not ports.free(launch.port):
             raise ports.taken(launch.port, f"model {launch.model}")
-        await self._room(launch)
-        env = environment(marker(self._plan.name, launch), launch.env, launch.secret_names)
-        cwd = Path(launch.how.cwd) if launch.how.cwd else self._state
+        await room.wait(self._plan, launch)
         self._gone.pop(launch.model, None)
-        self._children[launch.model] = spawn(launch.how.argv, env, Path(self.log(launch.model)), cwd)
+        env, log, cwd = self._place(launch)
+        self._children[launch.model] = spawn(launch.how.argv, env, log, cwd)
+
+    def _place(self, launch: Launch) -> tuple[dict[str, str], Path, Path]:
+        """(environment, log, folder) of its process."""
+        env = environment(marker(self._plan.name, launch), launch.env, launch.secret_names)
+        cwd = launch.how.cwd if isinstance(launch.how, Process) else None
+        return env, Path(self.log(launch.model)), Path(cwd) if cwd else self._state
+
+    async def rest(self, launch: Launch) -> bool:
+        return False
 
     async def stop(self, launch: Launch) -> None:
+        if isinstance(launch.how, Container):
+            await self._containers.stop(launch)
         child = self._children.pop(launch.model, None)
         if child is not None:
             self._gone[launch.model] = child
+            if isinstance(launch.how, Process) and launch.how.stop:
+                await foreground.ask_to_end(launch, child, *self._place(launch), GRACE)
             await end(child, GRACE)
         for process in identity.find(self._plan.name):
             if process.model == launch.model:
@@ -62,14 +81,15 @@ class Embedded:
         await port_freed(launch)
 
     async def alive(self) -> Collection[str]:
-        return [model for model, child in self._children.items() if child.alive()]
+        processes = [model for model, child in self._children.items() if child.alive()]
+        return processes + self._containers.alive()
 
     def upstream(self, launch: Launch) -> Upstream:
         return Upstream(launch.url, launch.served_name)
 
     def pid(self, model: str) -> int | None:
         child = self._children.get(model)
-        return child.pid if child is not None and child.alive() else None
+        return child.pid if child is not None and child.alive() else self._containers.pid(model)
 
     def log(self, model: str) -> str:
         return str(logs.path_of(self._logs, model))
@@ -77,29 +97,18 @@ class Embedded:
     def why(self, model: str) -> str:
         child = self._children.get(model) or self._gone.get(model)
         if child is None or child.alive():
-            return ""
-        return exit_words(child.exit_code)
+            return self._containers.why(model)
+        left = foreground.left_behind(self._plan.name, self._plan.launch(model), child.exit_code)
+        return exit_words(child.exit_code) + left
 
     async def close(self, *, keep_engines: bool) -> None:
         if keep_engines:
             for child in self._children.values():
                 child.disown()
-            return
-        launches = [self._plan.launch(model) for model in self._children]
-        await asyncio.gather(*(self.stop(launch) for launch in launches))
-
-    async def _room(self, launch: Launch) -> None:
-        """What the plan reserved must be there now: an engine that swaps is slower than none (peers.md, bug 15)."""
-        need = sum(r.total for r in launch.memory if r.pool in ("host", "unified"))
-        for _ in range(20):  # the engine before it may have ended this instant
-            available = psutil.virtual_memory().available
-            if available >= need or launch.model in self._plan.forced:
-                return
-            await asyncio.sleep(0.25)
-        raise EngineError(
-            f"{launch.model} needs {show_size(need)} of memory and {show_size(available)} are available now",
-            mend=f"close what uses the memory, or `stack up --force {launch.model}`",
-        )
+        else:
+            launches = [self._plan.launch(model) for model in self._children]
+            await asyncio.gather(*(self.stop(launch) for launch in launches))
+        await self._containers.close(keep_engines=keep_engines)
 
 
 async def end_strangers(stack: str, keep: Collection[int]) -> None:

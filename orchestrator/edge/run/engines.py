@@ -7,6 +7,11 @@ from typing import Protocol
 
 from orchestrator.core.launch import Launch
 from orchestrator.edge.run.api import Upstream
+from orchestrator.errors import EngineError
+
+
+class Unavailable(EngineError):
+    """What an engine runs in is away (docker is stopped): no failure of the engine, so it is not given up."""
 
 
 class Engines(Protocol):
@@ -18,6 +23,10 @@ class Engines(Protocol):
 
     async def start(self, launch: Launch) -> None:
         """Returns once it has been started (not yet ready). Raises EngineError, PortTaken."""
+        ...
+
+    async def rest(self, launch: Launch) -> bool:
+        """Puts it to sleep: it gives its memory back and is no longer alive, and `start` wakes it. False: it cannot."""
         ...
 
     async def stop(self, launch: Launch) -> None:

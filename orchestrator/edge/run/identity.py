@@ -1,7 +1,7 @@
 """Which processes are ours: by the marker STACK_RUN in their environment, and the user, never by a name alone.
 
-A marker is `<stack>/<model>/<launch hash>`; llama-swap's own is `<stack>/@llama-swap/<config hash>`. Children
-inherit it.
+A marker is `<stack>/<model>/<launch hash>`; llama-swap's own is `<stack>/@llama-swap/<config hash>`, that of
+`stack try` is `<stack>/@try/<model>/<launch hash>` (no model's name begins with @). Children inherit it.
 """
 
 from __future__ import annotations
@@ -9,11 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import psutil
 
+from orchestrator.edge.host import ask
+
 VARIABLE = "STACK_RUN"
 SWAP = "@llama-swap"
+TRY = "@try/"
 JITTER = 2.0
 """Seconds: psutil adds a process's start to the boot time, which the kernel rounds anew each time it is asked."""
 
@@ -31,19 +36,38 @@ class Ours:
 
 
 def find(stack: str) -> list[Ours]:
-    """Live processes of this user that carry this stack's marker."""
+    """Live processes of this user that carry this stack's marker.
+
+    Not what runs inside a container of ours: docker ends that (edge/run/containers.py)."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.pid == os.getpid() or process.uids().real != os.getuid():
                 continue
             name, _, rest = process.environ().get(VARIABLE, "").partition("/")
-            if name != stack or process.status() == psutil.STATUS_ZOMBIE:
+            if name != stack or process.status() == psutil.STATUS_ZOMBIE or _elsewhere(process.pid):
                 continue
             model, _, digest = rest.rpartition("/")
             leader = os.getpgid(process.pid) == process.pid
             found.append(Ours(process.pid, process.create_time(), model, digest, leader, tuple(process.cmdline())))
     return found
+
+
+def _elsewhere(pid: int) -> bool:
+    """Whether it sees other processes than we do. False where a system has no such thing."""
+    try:
+        return os.readlink(f"/proc/{pid}/ns/pid") != os.readlink("/proc/self/ns/pid")
+    except OSError:
+        return False
+
+
+@cache
+def boot() -> str:
+    """What changes with each start of the machine."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ask.output(["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"])[1].strip()
 
 
 def alive(pid: int, created: float) -> bool:

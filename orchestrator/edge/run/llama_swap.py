@@ -8,17 +8,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 from collections.abc import Collection
 from pathlib import Path
 from urllib.parse import quote
 
 import httpx
 
-from orchestrator.core.launch import Launch
+from orchestrator.core.launch import Container, Launch
 from orchestrator.core.plan import Plan
-from orchestrator.edge.run import identity, logs, ports
+from orchestrator.edge.run import foreground, identity, logs, ports, room
 from orchestrator.edge.run.api import Upstream
+from orchestrator.edge.run.containers import Containers
 from orchestrator.edge.run.embedded import end_strangers, exit_words, port_freed
+from orchestrator.edge.run.engines import Unavailable
 from orchestrator.edge.run.process import Child, end, environment, spawn
 from orchestrator.errors import EngineError
 
@@ -47,6 +50,8 @@ class LlamaSwap:
         self._running: tuple[float, tuple[str, ...]] = (-1.0, ())
         self._pids: dict[str, Child] = {}
         self._restart = asyncio.Lock()
+        self._containers = Containers(plan, log_folder)
+        self._contained: dict[str, int | None] = {}
 
     async def open(self) -> Collection[str]:
         digest = self._digest()
@@ -55,14 +60,23 @@ class LlamaSwap:
                 self._child = Child(process.pid, process.created)
         if self._child is not None and await self._answers():
             await end_strangers(self._plan.name, {self._child.pid})
-            return await self.alive()
+            alive = await self.alive()
+            await self._clear(keep=alive)
+            for launch in self._plan.launches:
+                if launch.model in alive and isinstance(launch.how, Container):
+                    self._contained[launch.model] = await self._containers.find_pid(launch.model)
+            return alive
         await self._begin()
         return ()
 
     async def start(self, launch: Launch) -> None:
         assert launch.port is not None
-        if launch.model not in await self.alive() and not ports.free(launch.port):
-            raise ports.taken(launch.port, f"model {launch.model}")
+        if launch.model not in await self.alive():
+            if isinstance(launch.how, Container):
+                await self._containers.check(launch)
+            elif not ports.free(launch.port):
+                raise ports.taken(launch.port, f"model {launch.model}")
+            await room.wait(self._plan, launch)
         self._why.pop(launch.model, None)
         self._loads[launch.model] = asyncio.create_task(self._load(launch))
 
@@ -72,11 +86,19 @@ class LlamaSwap:
         try:
             reply = await self._client.get(url, timeout=launch.ready.timeout)
             if reply.status_code >= 500:
-                self._why[launch.model] = f"did not start: llama-swap answers {reply.status_code}: {_message(reply)}"
+                words = f"{reply.status_code}: {_message(reply)}{self._left(launch)}"
+                self._why[launch.model] = f"did not start: llama-swap answers {words}"
+            elif isinstance(launch.how, Container):
+                self._contained[launch.model] = await self._containers.find_pid(launch.model)
         except httpx.HTTPError as error:
             self._why[launch.model] = f"did not start: llama-swap: {error!r}"
+        except Unavailable as error:
+            self._why[launch.model] = f"did not start: {error.text}"
         finally:
             self._running = (-1.0, ())  # what it said before does not know of this one
+
+    async def rest(self, launch: Launch) -> bool:
+        return False
 
     async def stop(self, launch: Launch) -> None:
         if (task := self._loads.pop(launch.model, None)) is not None:
@@ -92,6 +114,9 @@ class LlamaSwap:
         for process in identity.find(self._plan.name):
             if process.model == launch.model:
                 await end(Child(process.pid, process.created), 0)
+        self._contained.pop(launch.model, None)
+        if isinstance(launch.how, Container):  # it outlives its `docker run`, if that was killed
+            await self._containers.stop(launch)
         await port_freed(launch)
 
     async def alive(self) -> Collection[str]:
@@ -121,12 +146,14 @@ class LlamaSwap:
 
     async def _begin(self) -> None:
         await end_strangers(self._plan.name, ())
+        await self._clear()
         port = self._plan.swap_port
         assert port is not None
         if not ports.free(port):
             raise ports.taken(port, "llama-swap")
         secrets = sorted({name for launch in self._plan.launches for name in launch.secret_names})
         env = environment(f"{self._plan.name}/{identity.SWAP}/{self._digest()}", (), secrets)
+        env |= {name: value for name, value in os.environ.items() if name.startswith("DOCKER_")}  # for `docker run`
         argv = (self._bin, "-config", str(self._config), "-listen", f"127.0.0.1:{port}")
         self._child = spawn(argv, env, self._log, self._state)
         for _ in range(200):
@@ -138,6 +165,11 @@ class LlamaSwap:
             await asyncio.sleep(0.05)
         raise EngineError("llama-swap does not answer within 10 s", details=logs.tail(self._log, this_run=True))
 
+    async def _clear(self, keep: Collection[str] = ()) -> None:
+        """Removes this stack's containers but those of the models in `keep`."""
+        with contextlib.suppress(Unavailable):  # each start of a container will say so
+            await self._containers.clear(keep)
+
     async def _answers(self) -> bool:
         try:
             return (await self._client.get("/api/version", timeout=2)).status_code == 200
@@ -148,6 +180,8 @@ class LlamaSwap:
         return Upstream(f"{self._base}/v1", launch.model)
 
     def pid(self, model: str) -> int | None:
+        if isinstance(self._plan.launch(model).how, Container):
+            return self._contained.get(model) if model in self._running[1] else None
         known = self._pids.get(model)
         if known is not None and known.alive():
             return known.pid
@@ -163,19 +197,25 @@ class LlamaSwap:
         return str(self._log)
 
     def why(self, model: str) -> str:
-        return self._why.get(model, "")
+        if model in self._why or self.pid(model) is not None:
+            return self._why.get(model, "")
+        left = self._left(self._plan.launch(model))
+        return f"ended{left}" if left else ""
+
+    def _left(self, launch: Launch) -> str:
+        """llama-swap does not say how an engine ended: only of a user's command is it likely that it went away."""
+        return foreground.left_behind(self._plan.name, launch, 0) if launch.backend == "command" else ""
 
     async def close(self, *, keep_engines: bool) -> None:
         for task in self._loads.values():
             task.cancel()
         await self._client.aclose()
-        if self._child is None:
-            return
-        if keep_engines:
+        if self._child is not None and keep_engines:
             self._child.disown()
-        else:
+        elif self._child is not None:
             await end(self._child, SHUTDOWN)
             await end_strangers(self._plan.name, ())
+        await self._containers.close(keep_engines=keep_engines)
 
     def _digest(self) -> str:
         return hashlib.sha256(self._config.read_bytes()).hexdigest()[:12]

@@ -40,6 +40,12 @@ def opened(path: Path) -> BinaryIO:
     return handle
 
 
+def appending(path: Path) -> BinaryIO:
+    """The log of an engine that does not write it itself."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return open(path, "ab", buffering=0)
+
+
 def rotate(path: Path, limit: int = LIMIT) -> None:
     """Copies and truncates a log above `limit` bytes: the writer holds it open, so it cannot be renamed away."""
     if not path.exists() or path.stat().st_size < limit:

@@ -73,9 +73,9 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], log: Path, cwd: Path) -> 
 async def end(child: Child, grace: float) -> None:
     """SIGTERM to the group, `grace` seconds, SIGKILL to the group; returns when the leader is gone."""
     family = _family(child.pid)
-    _signal(child.pid, signal.SIGTERM)
+    _signal(child, signal.SIGTERM)
     await _gone(child, grace)
-    _signal(child.pid, signal.SIGKILL)
+    _signal(child, signal.SIGKILL)
     await _gone(child, 10)
     for process in family:  # a grandchild may have left the group
         with contextlib.suppress(psutil.Error):
@@ -91,9 +91,14 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _signal(pid: int, number: signal.Signals) -> None:
+def _signal(child: Child, number: signal.Signals) -> None:
+    """To its group; to the process alone where it leads none (an engine's child that outlived it)."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, number)
+        try:
+            os.killpg(child.pid, number)
+        except ProcessLookupError:
+            if identity.alive(child.pid, child.created):
+                os.kill(child.pid, number)
 
 
 async def _gone(child: Child, seconds: float) -> None:
@@ -108,8 +113,12 @@ def environment(marker: str, launch_env: Sequence[tuple[str, str]], secrets: Seq
     Nothing else of the user's shell: the same stack must start the same engine from every terminal.
     """
     env = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    for name in secrets:
+    return env | secret_values(secrets) | dict(launch_env) | {identity.VARIABLE: marker}
+
+
+def secret_values(names: Sequence[str]) -> dict[str, str]:
+    """Raises EngineError for one that is not set."""
+    for name in names:
         if name not in os.environ:
             raise EngineError(f"the environment variable {name} is not set", mend=f"export {name}=...")
-        env[name] = os.environ[name]
-    return env | dict(launch_env) | {identity.VARIABLE: marker}
+    return {name: os.environ[name] for name in names}

@@ -14,7 +14,7 @@ from orchestrator.core.plan import Plan
 from orchestrator.core.schedule import Evict, Start, decide
 from orchestrator.edge.run import logs
 from orchestrator.edge.run.api import EngineDown, EngineState, Event, Upstream
-from orchestrator.edge.run.engines import Engines
+from orchestrator.edge.run.engines import Engines, Unavailable
 from orchestrator.edge.run.ready import NotReady
 from orchestrator.edge.run.unit import Unit
 from orchestrator.errors import EngineError, PortTaken
@@ -133,6 +133,8 @@ class Scheduler:
             await asyncio.sleep(TICK)
         if unit.state == "ready":
             await self._evict(unit, "unloaded by hand")
+        elif unit.launch.serving.residency == "sleep":
+            await self._engines.stop(unit.launch)
 
     async def restart(self, model: str) -> None:
         await self.unload(model)
@@ -177,7 +179,7 @@ class Scheduler:
                 self._spawn(self._bring_up(unit))
             elif isinstance(action, Evict):
                 unit.become("draining")
-                self._spawn(self._evict(unit, action.why))
+                self._spawn(self._evict(unit, action.why, rest=True))
 
     async def _bury(self) -> None:
         """Notices engines that died while they should be serving."""
@@ -210,8 +212,7 @@ class Scheduler:
         try:
             if not adopted:
                 await self._engines.start(launch)
-            seconds = 15 if adopted else launch.ready.timeout
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(15 if adopted else launch.ready.timeout):
                 await self._prove(launch, self.direct(launch.model), alive)
         except (EngineError, NotReady, TimeoutError) as failure:
             await self._give_up(unit, failure, adopted)
@@ -230,9 +231,9 @@ class Scheduler:
         if isinstance(failure, TimeoutError):
             text = f"{model} did not become ready within {unit.launch.ready.timeout} s"
         elif why and isinstance(failure, NotReady):
-            text = f"{unit.launch.backend} {why} before it was ready"
+            text = f"before it was ready {unit.launch.backend} {why}"
         else:
-            text = str(failure)
+            text = f"{failure} ({failure.mend})" if isinstance(failure, EngineError) and failure.mend else str(failure)
         details = self._tail(model) if not isinstance(failure, EngineError) else failure.details
         if not isinstance(failure, PortTaken):
             await self._sweep(unit)
@@ -243,24 +244,30 @@ class Scheduler:
             return
         if not unit.resident:
             unit.wish = None
-        error = unit.failed(self._now(), text, details)
+        if isinstance(failure, Unavailable):
+            error = unit.away(self._now(), text)
+        else:
+            error = unit.failed(self._now(), text, details)
         unit.refuse(error)
         self._say(unit, error.text)
         self._wake.set()
 
-    async def _evict(self, unit: Unit, why: str) -> None:
+    async def _evict(self, unit: Unit, why: str, *, rest: bool = False) -> None:
+        """rest: sleep is enough, where the model has it."""
         unit.become("draining")
         self._say(unit, f"stopping: {why}")
         deadline = self._now() + self._drain
         while unit.active and self._now() < deadline:
             await asyncio.sleep(0.02)
         try:
-            await self._engines.stop(unit.launch)
+            asleep = rest and await self._engines.rest(unit.launch)
+            if not asleep:
+                await self._engines.stop(unit.launch)
         except EngineError as error:
             unit.refuse(unit.failed(self._now(), str(error), ()))
             return
         unit.become("stopped")
-        self._say(unit, "stopped")
+        self._say(unit, "asleep" if asleep else "stopped")
         self._wake.set()
 
     # --- small things

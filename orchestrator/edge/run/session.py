@@ -8,14 +8,17 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from orchestrator.edge.control import client as control
 from orchestrator.edge.paths import StackPaths
-from orchestrator.edge.run import identity, logs, ports
-from orchestrator.edge.run.embedded import end_strangers
+from orchestrator.edge.run import container_sweep, identity, logs, ports
+from orchestrator.edge.run.embedded import GRACE, end_strangers
 from orchestrator.edge.run.process import Child, end, spawn
 from orchestrator.errors import EngineError
 
@@ -33,20 +36,30 @@ def start(paths: StackPaths, plan_file: Path, listen: tuple[tuple[str, int], ...
     check_ports(listen)
     log = paths.logs / "daemon.log"
     argv = (sys.executable, "-m", "orchestrator.cli.main", "serve", "--plan", str(plan_file), "--name", paths.name)
-    pressed: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
-    try:
+    with _interrupts_held() as pressed:
         child = spawn(argv, os.environ, log, paths.state)  # whole or not at all: an interrupt waits until we know it
-    finally:
-        signal.signal(signal.SIGINT, before)
     try:
         if pressed:
             raise KeyboardInterrupt
         _wait(child, paths, log)
     except KeyboardInterrupt:
-        asyncio.run(end(child, LEAVE))
+        _finish(end(child, LEAVE))
         raise
     child.disown()
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[list[int]]:
+    """Those that came meanwhile. Only the main thread is ever interrupted."""
+    pressed: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _: pressed.append(number))
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def check_ports(listen: Iterable[tuple[str, int]]) -> None:
@@ -112,13 +125,33 @@ def end_silent_daemon(paths: StackPaths) -> None:
 
 
 def sweep(paths: StackPaths) -> int:
-    """Ends every process with this stack's marker. Returns how many there were."""
+    """Ends every process and container of this stack. Returns how many there were. Raises EngineError."""
     found = len(identity.find(paths.name))
     if found:
-        asyncio.run(end_strangers(paths.name, ()))
+        _finish(end_strangers(paths.name, ()))
+    found += container_sweep.sweep(paths.name, paths.plan)
     paths.socket.unlink(missing_ok=True)
     paths.daemon.unlink(missing_ok=True)
     return found
+
+
+def sweep_tries(paths: StackPaths) -> None:
+    """Ends the engine that a killed `stack try` left. For a holder of the stack's lock: no other try runs then."""
+    for process in identity.find(paths.name):
+        if process.model.startswith(identity.TRY):
+            _finish(end(Child(process.pid, process.created), GRACE))
+    container_sweep.sweep_tries(paths.name)
+
+
+def _finish(work: Coroutine[Any, Any, None]) -> None:
+    """Also where an event loop runs already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        asyncio.run(work)
+        return
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
 
 
 def remember(paths: StackPaths, file: Path) -> None:

@@ -9,9 +9,12 @@ from collections import deque
 from orchestrator.core.launch import Attach, Launch
 from orchestrator.core.schedule import Seat, backoff
 from orchestrator.edge.run.api import EngineDown, EngineState, QueueFull, State, Upstream
+from orchestrator.edge.run.foreground import MUST
 
 RESTARTS = 5
 """Failures in a row after which an engine is left alone until somebody asks for it by `stack load` or `restart`."""
+AWAY = 2.0
+"""Seconds until an engine is tried again that failed by no fault of its own (docker is stopped)."""
 
 
 class Unit:
@@ -74,12 +77,20 @@ class Unit:
         self.loaders.clear()
 
     def failed(self, now: float, error: str, details: tuple[str, ...]) -> EngineDown:
-        self.failures += 1
+        hopeless = MUST in error
+        self.failures = RESTARTS + 1 if hopeless else self.failures + 1
         self.not_before = now + backoff(self.failures)
         if self.failures > RESTARTS:
-            error += f" (given up after {self.failures} failures in a row: `stack restart {self.launch.model}`)"
+            often = "" if hopeless else f" after {self.failures} failures in a row"
+            error += f" (given up{often}: `stack restart {self.launch.model}`)"
         self.become("failed", error, details)
         return EngineDown(error, details, retry_after=max(1, round(self.not_before - now)))
+
+    def away(self, now: float, error: str) -> EngineDown:
+        """What it runs in is away: no failure of its own, so it is never given up."""
+        self.not_before = now + AWAY
+        self.become("failed", error)
+        return EngineDown(error, retry_after=round(AWAY))
 
     def ready(self, upstream: Upstream, now: float) -> None:
         self.upstream, self.used, self.wish = upstream, now, None

@@ -36,8 +36,17 @@ class Loaded:
 
 def load(file: Path) -> Loaded:
     """Reads the file and nothing else. Raises SpecError with all problems."""
+    return at(file, *written(file))
+
+
+def written(file: Path) -> tuple[Stack, YamlSource]:
+    """The file's Stack with its paths as written. Raises SpecError."""
+    return parse(_read(file), str(file))
+
+
+def at(file: Path, stack: Stack, source: YamlSource) -> Loaded:
+    """A stack as though that file held it, which need not be there."""
     absolute = file.parent.resolve() / file.name
-    stack, source = parse(_read(file), str(file))
     return Loaded(located(stack, absolute.parent), stack.name or default_name(absolute.parent), absolute, source)
 
 

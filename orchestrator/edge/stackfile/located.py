@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 from pathlib import Path
 from typing import TypeVar
 
 from orchestrator.core.spec import EngineChoice, Secret, Shape, Source, Stack
 
 T = TypeVar("T", bound=Shape)
+_WORD = re.compile(r"\A(|-[^=\s]*=)((?:\.\.?|~)/.*)\Z", re.DOTALL)
 
 
 def located(stack: Stack, folder: Path) -> Stack:
@@ -20,6 +23,10 @@ def located(stack: Stack, folder: Path) -> Stack:
     def if_path(text: str | None) -> str | None:
         """`mmproj` and `draft` may also name a file in the repository."""
         return whole(text) if text and text.startswith(("./", "../", "/", "~")) else text
+
+    def words(argv: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        """Words of a command that are paths by their beginning, also behind a flag: `./x`, `--model=./x`."""
+        return None if argv is None else tuple(_WORD.sub(lambda hit: hit[1] + (whole(hit[2]) or ""), x) for x in argv)
 
     def secret(value: Secret) -> Secret:
         return _with(value, file=whole(value.file))
@@ -36,6 +43,8 @@ def located(stack: Stack, folder: Path) -> Stack:
             draft=if_path(value.draft),
             engine=engine(value.engine) if value.engine else None,
             key=secret(value.key) if value.key else None,
+            cmd=words(value.cmd),
+            stop=words(tuple(shlex.split(value.stop)) if isinstance(value.stop, str) else value.stop),
         )
 
     models = {

@@ -4,7 +4,7 @@ from typing import Any
 
 from orchestrator.core.plan import Plan
 from orchestrator.core.planner.changes import changes
-from tests.planned import local, planned, stack
+from tests.planned import MIB, local, planned, stack
 
 
 def plan(**models: Any) -> Plan:
@@ -63,3 +63,19 @@ def test_a_key_file_that_changed_restarts_the_gateway_alone() -> None:
     made = plan(a=A)
     (engine, gateway) = changes(made, made, {"a": "ready"}, stale=True)
     assert (engine.action, gateway.action, gateway.reason) == ("unchanged", "restart", "a key file changed")
+
+
+def test_a_supervisor_that_starts_anew_takes_its_engines_with_it() -> None:
+    made = plan(a=A, b=B)
+    found = {
+        change.subject: change for change in changes(made, made, {"a": "ready", "b": "stopped"}, anew="llama-swap")
+    }
+    assert (found["a"].action, found["a"].reason) == ("restart", "llama-swap")
+    assert found["b"].action == "unchanged"
+
+
+def test_what_is_read_again_is_counted() -> None:
+    old, new = plan(a=A), plan(a=local(roles=["default"], context=4096))
+    assert [change.read for change in changes(new, old, {"a": "ready"})] == [2 * MIB, 0]
+    assert [change.read for change in changes(old, old, {"a": "ready"})] == [0, 0]
+    assert [change.read for change in changes(new, None, None)] == [2 * MIB, 0]

@@ -44,6 +44,18 @@ def test_windows_and_state_count_as_what_they_hold() -> None:
     )
 
 
+def test_a_paged_cache_holds_whole_pages_and_a_spare_one() -> None:
+    """With less vLLM does not start (seen with 0.32.0: 8192 tokens of a model need 8192 + 128)."""
+    cache = Cache("paged", 4)
+    assert memory.kv_bytes(weights(), 8192, cache) == 5 * 256 * 2 * (8192 + 128)
+    assert memory.kv_bytes(weights(), 8193, cache) == 5 * 256 * 2 * (8320 + 128)
+    assert "x 8320 tokens x 1 full context" in memory.kv_formula(weights(), 8192, cache)
+    window = weights(kv=(KvGroup(1, 100, window=128),), state=1000)
+    batch = memory.PAGED_BATCH
+    assert memory.kv_bytes(window, 8192, cache) == 100 * 2 * (128 + batch + 128) + 2 * 1000
+    assert memory.kv_bytes(window, 64, cache) == 100 * 2 * (128 + 128) + 2 * 1000
+
+
 def test_a_quantized_cache_counts_its_scales() -> None:
     q8 = Cache("slots", 1, memory.KV_BYTES["q8"])
     assert memory.kv_bytes(weights(), 1024, q8) == 5 * 256 * 1024 * 34 // 32

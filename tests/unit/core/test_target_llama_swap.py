@@ -14,13 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from orchestrator.core import containers
 from orchestrator.core.host import Engine
+from orchestrator.core.launch import Container, Launch
 from orchestrator.core.plan import Plan
 from orchestrator.core.swap_config import Config
 from orchestrator.core.targets.llama_swap import TARGET, command, config
 from orchestrator.edge import templates
 from orchestrator.errors import PlanError
 from tests.planned import GIB, linux, local, planned, stack, weights
+from tests.plans import contained, fake
 
 CAPTURED = Path(__file__).parents[2] / "captured" / "llama_swap"
 NASTY = ("'", '"', "<&>", "$HOME", "%n", "é", " ", "a\nb", "\n# x", "tail\\\n", "", "#", "\t", "😀", "\x7f", "\\")
@@ -122,6 +125,42 @@ def test_a_secret_is_named_never_held() -> None:
     plan = two()
     launches = tuple(replace(launch, secret_names=("TOKEN",)) for launch in plan.launches)
     assert "TOKEN=${env.TOKEN}" in config(replace(plan, launches=launches)).models["b"].env
+
+
+def in_containers(version: str = "250", **changes: Any) -> tuple[Plan, Launch]:
+    launch = replace(contained(fake("org/a", 18500)), secret_names=("TOKEN",), env=(("A", "b c"),), **changes)
+    plan = two()
+    names = {"org/a": "org/a"}
+    host = replace(plan.host, llama_swap=Engine("/ls", version))
+    return replace(plan, launches=(launch,), names=names, sets=(("org/a",),), host=host), launch
+
+
+def test_a_container_runs_in_the_foreground_and_docker_stops_it() -> None:
+    plan, launch = in_containers()
+    entry = Config.model_validate(yaml.safe_load(render(plan))).models["org/a"]
+    assert split(entry.cmd) == containers.run_argv("t", launch)
+    assert entry.cmd_stop is not None
+    assert split(entry.cmd_stop) == ("docker", "stop", "-t", "15", containers.name("t", "org/a"))
+    assert entry.unload_timeout == 20, "docker's patience ends before llama-swap's"
+    assert entry.proxy == "http://127.0.0.1:18500"
+    assert sorted(entry.env) == [f"STACK_RUN=t/org/a/{launch.hash}", "TOKEN=${env.TOKEN}"]
+    assert "TOKEN" in split(entry.cmd)
+
+
+def test_an_old_version_waits_ten_seconds_and_docker_less() -> None:
+    entry = config(in_containers("239")[0]).models["org/a"]
+    assert entry.cmd_stop is not None
+    assert split(entry.cmd_stop)[3] == "8"
+    assert entry.unload_timeout is None
+
+
+def test_a_macro_in_what_a_container_is_told_is_refused_with_its_place() -> None:
+    plan, launch = in_containers()
+    assert isinstance(launch.how, Container)
+    how = replace(launch.how, mounts=(("/a${b}", "/w", "ro"),))
+    with pytest.raises(PlanError) as caught:
+        config(replace(plan, launches=(replace(launch, how=how, env=(("A", "${env.B}"),)),)))
+    assert [problem.where for problem in caught.value.problems] == ["models.org/a", "models.org/a.serve.env.A"]
 
 
 def split(cmd: str) -> tuple[str, ...]:

@@ -25,6 +25,16 @@ def test_capabilities_come_from_the_template() -> None:
     assert "no chat template" in bare.warnings[0]
 
 
+def test_a_projector_makes_a_model_see() -> None:
+    source = {"path": "/w/t.gguf", "mmproj": "/w/mm.gguf"}
+    key = "/w/t.gguf+mmproj:/w/mm.gguf"
+    made = planned(stack({"m": {"sources": {"llama-cpp": source}}}), known={key: weights("/w/t.gguf")})
+    why = "the template takes tools; `mmproj` makes it see"
+    assert said(made, "m", "capabilities") == ("chat, tools, vision", why)
+    plain = stack({"m": {"sources": {"llama-cpp": source}, "capabilities": ["chat"]}})
+    assert planned(plain, known={key: weights("/w/t.gguf")}).launch("m").capabilities == ("chat",)
+
+
 def test_plan_says_where_the_parser_came_from() -> None:
     made = one("vllm-mlx", CODER)
     assert said(made, "m", "family") == ("qwen3-coder", "the template holds <tool_call> and <function=")

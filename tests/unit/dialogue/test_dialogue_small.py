@@ -105,6 +105,7 @@ def test_parameters_from_json() -> None:
     assert read.limited(4, 100, 8192).max_tokens == 100
     assert read.limited(4, None, 400).max_tokens == 100
     assert read.limited(4, None, 8192) == read
+    assert read.limited(4, None, 0) == read  # a server that somebody else runs does not say its context
 
 
 @pytest.mark.parametrize("values", [{"events": ["jump"]}, {"every": "x"}, {"alphabet": ["a", "b"]}, {"events": 3}])

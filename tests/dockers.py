@@ -1,0 +1,232 @@
+"""A docker daemon of the tests' own: private folders, socket and bridge, no iptables, an image built from this machine.
+
+Published ports reach a container through docker's proxy, so several such daemons, and a real one, live side by side.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from orchestrator.core.backends.vllm import BACKEND as VLLM_BACKEND
+from tests import components
+from tests.plans import ENGINE
+
+IMAGE = "stack-test/engine:1"
+LLAMA_IMAGE = "stack-test/llama.cpp:server-b1"
+"""The same, with llama-server as entry point, as llama.cpp's own images have it."""
+VLLM_IMAGE = VLLM_BACKEND.image
+"""The same, tagged as the plan expects; its `vllm serve` is the fake engine, which ends where it sees no weights."""
+VLLM = """#!/usr/bin/python3
+import os, sys
+def after(flag): return sys.argv[sys.argv.index(flag) + 1]
+os.stat(sys.argv[2] + "/config.json")
+print("GPUs:", os.environ["NVIDIA_VISIBLE_DEVICES"], flush=True)
+own = ["--host", after("--host"), "--port", after("--port"), "--model", after("--served-model-name"), "--strict-model"]
+os.execv(sys.executable, [sys.executable, "-u", "/srv/engine.py", *own])
+"""
+PYTHON = "/usr/bin/python3"
+FAKE = "/srv/engine.py"
+LLAMA = "/usr/bin/llama-server"
+"""Paths in the image."""
+TOOLS = "/usr/sbin:/sbin"
+DROPPED = {"site-packages", "test", "idlelib", "tkinter", "lib2to3", "ensurepip", "__pycache__", "turtledemo"}
+HOOK = "nvidia-container-runtime-hook"
+"""dockerd accepts GPU reservations where it finds this on its PATH; runc runs it before the container starts."""
+
+
+class Dockerd:
+    """`start`, `stop`, `kill` and `start` again: images and containers stay."""
+
+    def __init__(self, folder: Path, bridge: str) -> None:
+        self.socket = folder / "d.sock"
+        self.host = f"unix://{self.socket}"
+        self.env = os.environ | {"DOCKER_HOST": self.host, "DOCKER_CONFIG": str(folder / "config")}
+        self.log = folder / "log"
+        self._folder = folder
+        self._bridge = bridge
+        self._process: subprocess.Popen[bytes] | None = None
+        hook = folder / "bin" / HOOK
+        hook.parent.mkdir()
+        hook.write_text("#!/bin/sh\nexit 0\n")
+        hook.chmod(0o755)
+
+    def start(self, *, gpus: bool = True) -> None:
+        executable = components.find("docker")
+        assert executable
+        folder = self._folder
+        path = f"{os.environ['PATH']}:{TOOLS}"
+        argv = [str(executable), "--host", self.host, "--data-root", str(folder / "data")]
+        argv += ["--exec-root", str(folder / "exec"), "--pidfile", str(folder / "pid"), "--bridge", self._bridge]
+        argv += ["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"]
+        env = os.environ | {"PATH": f"{folder / 'bin'}:{path}" if gpus else path}
+        with self.log.open("ab") as out:
+            # a group of its own: Ctrl-C in the tests' terminal is not for it
+            self._process = subprocess.Popen(argv, stdout=out, stderr=out, env=env, start_new_session=True)
+        self._until_it_answers()
+
+    def _until_it_answers(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and self._process.poll() is None:
+            with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+                probe.connect(str(self.socket))
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"dockerd does not come up:\n{self.log.read_text()[-2000:]}")
+
+    def stop(self) -> None:
+        """As `systemctl stop docker`: its containers end with it."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(60)
+            self._process = None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    @contextlib.contextmanager
+    def client(self) -> Iterator[Any]:
+        import docker
+
+        client = docker.DockerClient(base_url=self.host)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def containers(self, stack: str) -> list[str]:
+        """Names of a stack's containers, running or not."""
+        with self.client() as client:
+            return [one.name for one in client.containers.list(all=True, filters={"label": f"stack.name={stack}"})]
+
+    def environ(self, name: str) -> dict[str, str]:
+        """The environment that a container's first process was started with."""
+        with self.client() as client:
+            pid = client.containers.get(name).attrs["State"]["Pid"]
+        pairs = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+        return dict(pair.split("=", 1) for pair in pairs if pair)
+
+    def clear(self) -> None:
+        """Removes all containers."""
+        with self.client() as client:
+            for container in client.containers.list(all=True):
+                container.remove(force=True)
+
+
+@contextlib.contextmanager
+def running() -> Iterator[Dockerd]:
+    """A dockerd that has the image IMAGE; all is gone at the end."""
+    folder = Path(tempfile.mkdtemp(prefix="dk-", dir="/tmp"))  # a socket's path is short
+    with _bridge() as bridge:
+        daemon = Dockerd(folder, bridge)
+        try:
+            daemon.start()
+            with daemon.client() as client:
+                client.api.import_image_from_file(str(_tar(folder / "image.tar")), *IMAGE.split(":"))
+                made = client.containers.create(IMAGE, "none")
+                made.commit(*VLLM_IMAGE.split(":"))
+                made.commit(*LLAMA_IMAGE.split(":"), changes=f'ENTRYPOINT ["{LLAMA}"]')
+            yield daemon
+            if not daemon.running:
+                daemon.start()
+            daemon.clear()
+        finally:
+            daemon.stop()
+            _unmount(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _bridge() -> Iterator[str]:
+    """A network bridge of our own, in a subnet that nobody has."""
+    name = f"dk{os.getpid()}"
+    ip = shutil.which("ip", path=f"{os.environ['PATH']}:{TOOLS}")
+    assert ip
+    taken = subprocess.run([ip, "-4", "route"], capture_output=True, text=True, check=True).stdout
+    net = next(f"10.213.{n % 256}" for n in range(os.getpid(), os.getpid() + 256) if f"10.213.{n % 256}." not in taken)
+    subprocess.run([ip, "link", "add", name, "type", "bridge"], check=True)
+    try:
+        subprocess.run([ip, "addr", "add", f"{net}.1/24", "dev", name], check=True)
+        subprocess.run([ip, "link", "set", name, "up"], check=True)
+        yield name
+    finally:
+        subprocess.run([ip, "link", "del", name], check=True)
+
+
+def _unmount(folder: Path) -> None:
+    """What a killed dockerd left mounted."""
+    mounts = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in sorted((m for m in mounts if m.startswith(f"{folder}/")), reverse=True):
+        subprocess.run(["umount", "--lazy", mount], check=False)
+
+
+def _tar(file: Path) -> Path:
+    """This machine's Python with the fake engine, and llama-server where it is built, with the libraries they need."""
+    python = Path(sys.executable).resolve()
+    stdlib = Path(sysconfig.get_path("stdlib"))
+    binaries = [python, *stdlib.glob("lib-dynload/*.so")]
+    links = {PYTHON: python}
+    if server := components.find("llama-server"):
+        binaries.append(server)
+        links[LLAMA] = server
+    with tarfile.open(file, "w") as tar:
+        for path in (*binaries, *_libraries(binaries)):
+            tar.addfile(*_entry(path))
+        for path in _modules(stdlib):
+            tar.addfile(*_entry(path))
+        for path in ENGINE.parent.glob("*.py"):
+            tar.addfile(*_entry(path, f"{Path(FAKE).parent}/{path.name}"))
+        for name, target in links.items():
+            link = tarfile.TarInfo(name.lstrip("/"))
+            link.type, link.linkname = tarfile.SYMTYPE, str(target)
+            if str(target) != name:
+                tar.addfile(link)
+        script = tarfile.TarInfo("usr/local/bin/vllm")
+        script.size, script.mode = len(VLLM), 0o755
+        tar.addfile(script, io.BytesIO(VLLM.encode()))
+        tmp = tarfile.TarInfo("tmp")
+        tmp.type, tmp.mode = tarfile.DIRTYPE, 0o1777
+        tar.addfile(tmp)
+    return file
+
+
+def _entry(path: Path, name: str = "") -> tuple[tarfile.TarInfo, io.BytesIO]:
+    data = path.read_bytes()
+    info = tarfile.TarInfo((name or str(path)).lstrip("/"))
+    info.size, info.mode = len(data), 0o755
+    return info, io.BytesIO(data)
+
+
+def _modules(stdlib: Path) -> Iterator[Path]:
+    for path in stdlib.rglob("*.py"):
+        parts = path.relative_to(stdlib).parts
+        if not DROPPED & set(parts) and not parts[0].startswith("config-"):
+            yield path
+
+
+def _libraries(binaries: Iterable[Path]) -> set[Path]:
+    """What the loader would load, and the loader itself."""
+    told = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=True).stdout
+    return {Path(path) for path in re.findall(r"^\s+(?:\S+ => )?(/\S+) \(0x", told, re.MULTILINE)}
