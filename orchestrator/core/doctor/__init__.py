@@ -1,0 +1,1 @@
+"""What is wrong on a machine and the mend: pure checks over captured facts."""
