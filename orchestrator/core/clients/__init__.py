@@ -1,0 +1,1 @@
+"""Programs that talk to the endpoint, one a file: which settings of theirs point them at it."""

@@ -1,0 +1,1 @@
+"""Clients' config files: found, read, changed in place with their comments, diffed, backed up."""

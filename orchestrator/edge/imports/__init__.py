@@ -1,0 +1,1 @@
+"""Reads configs of other programs."""
