@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "init": "init:init",
+    "import": "import_:app",
     "check": "check:check",
     "host": "host:host",
     "plan": "plan:plan",
@@ -25,11 +26,15 @@ COMMANDS = {
     "status": "status:status",
     "logs": "logs:logs",
     "probe": "probe:probe",
+    "try": "try_:try_",
     "load": "verbs:load",
     "unload": "verbs:unload",
     "restart": "verbs:restart",
+    "connect": "connect:connect",
     "serve": "serve:serve",
     "engine": "engine:app",
+    "doctor": "doctor:doctor",
+    "prune": "prune:prune",
     "schema": "schema:schema",
     "version": "version:version",
 }
@@ -67,7 +72,7 @@ def options(
     """Local LLM serving, declared in one file, and proven to call tools."""
     given = {"file": file, "host_file": host, "as_json": as_json or None}
     given = {name: value for name, value in given.items() if value is not None}
-    ctx.default_map = {name: given | dict.fromkeys(("install", "list"), given) for name in COMMANDS}
+    ctx.default_map = {name: given | dict.fromkeys(("install", "list", "llama-swap"), given) for name in COMMANDS}
 
 
 def run() -> None:

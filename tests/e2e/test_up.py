@@ -15,6 +15,7 @@ import pytest
 from tests.fake_stack import NAME, FakeStack, Make
 
 NAMES = ["check", "host", "plan", "render", "pull", "down", "status", "logs", "schema", "version", "init --print"]
+NAMES += ["doctor", "prune --dry-run"]
 
 
 def ask(stack: FakeStack, model: str) -> int:
