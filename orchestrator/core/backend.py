@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, Protocol
 
 from orchestrator.core.host import Engine, Gpu, Host
@@ -106,6 +107,11 @@ Backends = Mapping[str, Backend]
 
 ANSWERS = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
 """Paths whose answers `max_tokens` bounds, as its users may leave it out: for `Built.limits`."""
+
+def owned(keys: Mapping[str, str]) -> Mapping[str, str]:
+    """Key of stack.yaml -> its flags, separated by blanks; turned round for `owned_flags`."""
+    return MappingProxyType({flag: key for key, flags in keys.items() for flag in flags.split()})
+
 
 PYTHON_ENV = (("HF_HUB_OFFLINE", "1"), ("PYTHONUNBUFFERED", "1"), ("TOKENIZERS_PARALLELISM", "false"))
 """Weights come by `stack pull`, engines start offline; logs come line by line."""

@@ -67,7 +67,7 @@ PROGRAMS: Mapping[str, Program] = {
             "ollama",
             help=("serve", "--help"),
             version=("--version",),
-            install={"macos": "brew install ollama", "linux": "curl -fsSL https://ollama.com/install.sh | sh"},
+            install={"macos": "brew install ollama", "linux": "install Ollama as its site says (ollama.com)"},
         ),
         Program(
             "rapid-mlx",

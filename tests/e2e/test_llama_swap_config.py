@@ -15,14 +15,17 @@ from pathlib import Path
 import httpx
 import pytest
 
+from orchestrator import pipeline
 from orchestrator.core.launch import Process, Ready
 from orchestrator.core.plan import Plan
 from orchestrator.core.targets.llama_swap import TARGET
 from orchestrator.edge import templates
+from tests.components import REPOSITORY
 from tests.planned import local, planned, stack
 from tests.plans import fake
 
 pytestmark = pytest.mark.component("llama-swap")
+EXAMPLES = REPOSITORY / "examples"
 CAPTURED = Path(__file__).parents[1] / "captured" / "llama_swap"
 NASTY = ("a b", "'", '"', "<&>", "$HOME", "%n", "é😀", "x\n# y", "tail\\\nz", "", "#", "\\")
 
@@ -150,3 +153,17 @@ def test_a_role_and_an_alias_lead_to_the_model_in_llama_swap_itself(
         for name in ("a", "ay", "default"):
             reply = client.post("/v1/chat/completions", json=body | {"model": name})
             assert reply.status_code == 200, reply.text
+
+
+@pytest.mark.parametrize(
+    "example", sorted(path.parent for path in EXAMPLES.glob("*/stack.yaml")), ids=lambda path: path.name
+)
+def test_it_starts_on_every_example_and_serves_all_its_names(
+    example: Path, tmp_path: Path, require: Callable[[str], Path], free_port: Callable[[], int]
+) -> None:
+    """The engines are those of another machine: none is here to be started."""
+    plan = pipeline.make_plan(pipeline.prepare(example / "stack.yaml", example / "host.json"))
+    with running(require("llama-swap"), rendered(plan, tmp_path), free_port()) as (process, client):
+        assert answers(process, client), (tmp_path / "config.log").read_text()
+        listed = {row["id"] for row in client.get("/v1/models").json()["data"]}
+    assert listed == {launch.model for launch in plan.launches if launch.owner != "external"}

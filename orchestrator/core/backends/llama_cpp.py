@@ -7,7 +7,6 @@ from the template. It serves any model name.
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Literal
 
 from orchestrator.core import backend
@@ -26,8 +25,8 @@ PORT = 8080
 """Inside a container."""
 
 
-def _owned() -> dict[str, str]:
-    names = {
+OWNED = backend.owned(
+    {
         "sources": "-m --model -hf -hfr --hf-repo -hff --hf-file -mu --model-url",
         "models": "-a --alias",
         "endpoint.listen": "--host",
@@ -42,7 +41,7 @@ def _owned() -> dict[str, str]:
         "capabilities": "--embedding --embeddings --rerank --reranking",
         "endpoint.keys": "--api-key --api-key-file",
     }
-    return {flag: key for key, flags in names.items() for flag in flags.split()}
+)
 
 
 class LlamaCpp:
@@ -54,7 +53,7 @@ class LlamaCpp:
     image = ""
     takes_parsers = False
     kv_dtypes = frozenset(CACHE_TYPES)
-    owned_flags = MappingProxyType(_owned())
+    owned_flags = OWNED
 
     def supports(self, model: Model, source: Source, host: Host) -> str | None:
         if wrong := backend.not_files(source, "mmproj", "draft", "chat_template"):

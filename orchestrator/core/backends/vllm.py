@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from types import MappingProxyType
 
 from orchestrator.core import backend
 from orchestrator.core.backend import Built, Can, Request
@@ -46,8 +45,8 @@ NO_GRAMMAR_BEFORE = NO_GRAMMAR | frozenset({"qwen3_coder", "qwen3_xml", "step3p5
 TASKS = {"embed", "rerank"}
 
 
-def _owned() -> dict[str, str]:
-    names = {
+OWNED = backend.owned(
+    {
         "sources": "--model",
         "models": "--served-model-name",
         "endpoint.listen": "--host --uds",
@@ -63,7 +62,7 @@ def _owned() -> dict[str, str]:
         "residency": "--enable-sleep-mode --no-enable-sleep-mode",
         "endpoint.keys": "--api-key",
     }
-    return {flag: key for key, flags in names.items() for flag in flags.split()}
+)
 
 
 class Vllm:
@@ -75,7 +74,7 @@ class Vllm:
     image = "vllm/vllm-openai:v0.32.0"
     takes_parsers = True
     kv_dtypes = frozenset(KV_DTYPES)
-    owned_flags = MappingProxyType(_owned())
+    owned_flags = OWNED
 
     def supports(self, model: Model, source: Source, host: Host) -> str | None:
         if host.system != "linux":
