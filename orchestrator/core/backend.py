@@ -89,6 +89,8 @@ class Backend(Protocol):
     """Number formats of `memory.kv_dtype` that its KV cache can have."""
     uses_gpus: bool
     """Whether it runs on CUDA GPUs where the host has them; else it stays in host memory there."""
+    offloads: bool
+    """Whether it can keep some layers in host memory and the rest on GPUs."""
     image: str
     """The container image, pinned by tag, that is used where no engine is installed; "" = it has none of its own."""
     takes_parsers: bool
@@ -107,6 +109,7 @@ Backends = Mapping[str, Backend]
 
 ANSWERS = ("/v1/chat/completions", "/v1/completions", "/v1/responses")
 """Paths whose answers `max_tokens` bounds, as its users may leave it out: for `Built.limits`."""
+
 
 def owned(keys: Mapping[str, str]) -> Mapping[str, str]:
     """Key of stack.yaml -> its flags, separated by blanks; turned round for `owned_flags`."""

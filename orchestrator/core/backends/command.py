@@ -27,6 +27,7 @@ class Command:
     reserves: backend.Reserves = "slots"
     needs_engine = False
     uses_gpus = False
+    offloads = True
     image = ""
     takes_parsers = False
     kv_dtypes = frozenset[str]()

@@ -50,6 +50,7 @@ class LlamaCpp:
     reserves: backend.Reserves = "slots"
     needs_engine = True
     uses_gpus = True
+    offloads = True
     image = ""
     takes_parsers = False
     kv_dtypes = frozenset(CACHE_TYPES)

@@ -26,6 +26,7 @@ class LmStudio:
     reserves: backend.Reserves = "external"
     needs_engine = False
     uses_gpus = False
+    offloads = False
     image = ""
     takes_parsers = False
     kv_dtypes = frozenset[str]()

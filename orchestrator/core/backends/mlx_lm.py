@@ -24,6 +24,7 @@ class MlxLm:
     reserves: backend.Reserves = "unbounded"
     needs_engine = True
     uses_gpus = False
+    offloads = False
     image = ""
     takes_parsers = False
     kv_dtypes = frozenset({"f16", "bf16", *KV_BITS})

@@ -27,6 +27,7 @@ class Ollama:
     reserves: backend.Reserves = "external"
     needs_engine = False
     uses_gpus = False
+    offloads = False
     image = ""
     takes_parsers = False
     kv_dtypes = frozenset[str]()

@@ -18,6 +18,7 @@ class OpenAI:
     reserves: backend.Reserves = "external"
     needs_engine = False
     uses_gpus = False
+    offloads = False
     image = ""
     takes_parsers = False
     kv_dtypes = frozenset({"f16", "bf16", "q8", "q4", "fp8"})

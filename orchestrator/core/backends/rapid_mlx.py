@@ -29,6 +29,7 @@ class RapidMlx:
     reserves: backend.Reserves = "cached"
     needs_engine = True
     uses_gpus = False
+    offloads = False
     image = ""
     takes_parsers = True
     kv_dtypes = frozenset(KV_DTYPES)

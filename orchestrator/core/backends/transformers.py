@@ -22,6 +22,7 @@ class Transformers:
     reserves: backend.Reserves = "unbounded"
     needs_engine = True
     uses_gpus = True
+    offloads = False
     image = ""
     takes_parsers = False
     kv_dtypes = frozenset({"f16", "bf16"})

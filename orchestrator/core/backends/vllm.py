@@ -71,6 +71,7 @@ class Vllm:
     reserves: backend.Reserves = "paged"
     needs_engine = True
     uses_gpus = True
+    offloads = False
     image = "vllm/vllm-openai:v0.32.0"
     takes_parsers = True
     kv_dtypes = frozenset(KV_DTYPES)

@@ -27,6 +27,7 @@ class VllmMlx:
     reserves: backend.Reserves = "cached"
     needs_engine = True
     uses_gpus = False
+    offloads = False
     image = ""
     takes_parsers = True
     kv_dtypes = frozenset({"f16", "bf16", "q8", "q4"})

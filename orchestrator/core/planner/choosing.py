@@ -10,7 +10,7 @@ from orchestrator.core.host import Host
 from orchestrator.core.plan import Pool
 from orchestrator.core.planner import select, sizing
 from orchestrator.core.planner.notes import Notes
-from orchestrator.core.planner.placement import Misplaced, Place, place
+from orchestrator.core.planner.placement import Able, Misplaced, Place, place
 from orchestrator.core.planner.select import Chosen
 from orchestrator.core.planner.sizing import Item, less
 from orchestrator.core.spec import Model, Stack
@@ -70,8 +70,8 @@ def choose(
         declared = bool(candidate.model.gpus or any(candidate.model.memory.gpu.values()))
         # a user's own command (no engine of ours to know) is where the file says it is
         uses = candidate.backend.uses_gpus or (declared and not candidate.backend.needs_engine)
-        least = sizing.least_of(candidate)
-        return place(candidate.model, host, left, least, busy=busy, uses_gpus=uses, layers=layers)
+        least, able = sizing.least_of(candidate), Able(uses, candidate.backend.offloads, candidate.weights is not None)
+        return place(candidate.model, host, left, least, able, busy=busy, layers=layers)
 
     def misfit(candidate: Chosen) -> str | None:
         found = where(candidate)

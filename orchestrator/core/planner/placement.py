@@ -56,12 +56,15 @@ class Place:
 
     def gpu_layers(self, total: int) -> int | None:
         """Of so many bytes of weights and KV; None = all."""
-        if not self.host:
+        if not self.host or not self.layers:
             return None
         held = sum(self.caps[pool] for pool in self.pools)
         return max(0, min(self.layers, held * self.layers // max(total, 1)))
 
     def _layered(self, weights: int, kv: int, words: str) -> tuple[Reservation, ...]:
+        if not self.layers:  # of a command nothing is known but what the file allows it
+            own = [Reservation(pool, self.caps[pool], 0, words) for pool in self.pools]
+            return (*own, Reservation(self.host, self.caps[self.host], 0, words))
         on_gpus, held = self.gpu_layers(weights + kv) or 0, sum(self.caps[pool] for pool in self.pools)
         said = f"{words}; {on_gpus} of {self.layers} layers on the GPU"
         parts, left_weights, left_kv = [], weights, kv
@@ -82,14 +85,22 @@ class Misplaced:
     mend: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Able:
+    """Of the engine: uses_gpus; offloads: some layers to host memory. known: its weights were inspected."""
+
+    uses_gpus: bool
+    offloads: bool
+    known: bool
+
+
 def place(
-    model: Model, host: Host, rooms: Rooms, least: int, *, busy: Rooms, uses_gpus: bool, layers: int
+    model: Model, host: Host, rooms: Rooms, least: int, able: Able, *, busy: Rooms, layers: int
 ) -> Place | Misplaced:
     """rooms: what is left of each pool; least: bytes of the weights with a modest KV; busy: bytes of models that
     may have to take turns with it; layers of the model, 0 = unknown."""
     main = "unified" if host.apple else "host"
-    if model.memory.gpu and not any(model.memory.gpu.values()):
-        uses_gpus = False
+    uses_gpus = able.uses_gpus and (not model.memory.gpu or any(model.memory.gpu.values()))
     caps = {main: model.memory.host} if model.memory.host is not None else {}
     if not host.gpus or not uses_gpus:
         if host.apple and model.memory.gpu:
@@ -114,7 +125,9 @@ def place(
     pools = tuple(gpu_pool(gpu.index) for gpu in chosen)
     if model.memory.host is None:
         return Place(pools, chosen, caps, reason=reason)
-    if not layers:
+    if not able.offloads:
+        return Misplaced(("memory", "host"), "this engine keeps all of a model on its GPUs", "use llama-cpp")
+    if not layers and able.known:
         return Misplaced(("memory", "host"), "how many layers the model has is not known: it cannot be divided")
     if len(chosen) > 1 and len(model.memory.gpu) < len(chosen):
         return Misplaced(("memory", "gpu"), "with `memory.host` each of several GPUs needs its own share here")

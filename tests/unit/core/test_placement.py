@@ -291,3 +291,18 @@ def test_sleep_where_it_cannot_be_had() -> None:
     with pytest.raises(PlanError) as caught:
         sleepers(cuda(24), 8, supervisor="llama-swap")
     assert {problem.text for problem in caught.value.problems} == {"sleep: llama-swap only starts and stops"}
+
+
+def test_an_engine_that_keeps_a_model_on_its_gpus_is_not_given_host_memory() -> None:
+    models = {"m": {"sources": {"vllm": {"repo": "org/m"}}, "context": 8192, "memory": {"host": "40GiB"}}}
+    host = replace(cuda(24), engines={**ENGINES, "vllm": VLLM})
+    with pytest.raises(PlanError) as caught:
+        planned(stack(models), host, {"org/m@main": replace(gguf(14), path="/hub/m")})
+    assert "keeps all of a model on its GPUs" in caught.value.problems[0].text
+
+
+def test_a_command_has_what_the_file_allows_it() -> None:
+    source = {"command": {"cmd": ["server", "--port", "${PORT}"]}}
+    memory = {"gpu": {1: "8GiB"}, "host": "4GiB"}
+    made = planned(stack({"m": {"sources": source, "memory": memory}}), cuda(24, 24))
+    assert [(part.pool, part.total) for part in made.launch("m").memory] == [("gpu:1", 8 * GIB), ("host", 4 * GIB)]
