@@ -49,6 +49,10 @@ HOOK = "nvidia-container-runtime-hook"
 """dockerd accepts GPU reservations where it finds this on its PATH; runc runs it before the container starts."""
 
 
+STARTS = 3
+"""Tries to start: after one that was killed the next may not have it all to itself at once."""
+
+
 class Dockerd:
     """`start`, `stop`, `kill` and `start` again: images and containers stay."""
 
@@ -74,20 +78,30 @@ class Dockerd:
         argv += ["--exec-root", str(folder / "exec"), "--pidfile", str(folder / "pid"), "--bridge", self._bridge]
         argv += ["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"]
         env = os.environ | {"PATH": f"{folder / 'bin'}:{path}" if gpus else path}
-        with self.log.open("ab") as out:
-            # a group of its own: Ctrl-C in the tests' terminal is not for it
-            self._process = subprocess.Popen(argv, stdout=out, stderr=out, env=env, start_new_session=True)
-        self._until_it_answers()
+        for _ in range(STARTS):
+            with self.log.open("ab") as out:
+                # a group of its own: Ctrl-C in the tests' terminal is not for it
+                self._process = subprocess.Popen(argv, stdout=out, stderr=out, env=env, start_new_session=True)
+            if self._answers():
+                return
+            self._process.kill()
+            self._process.wait()
+        raise RuntimeError(f"dockerd does not come up:\n{self.log.read_text()[-2000:]}")
 
-    def _until_it_answers(self) -> None:
+    def _answers(self) -> bool:
+        """Its socket is there before it can do anything: a dockerd that finds the last one's containerd still going may
+        end after it has listened."""
         assert self._process is not None
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and self._process.poll() is None:
             with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(OSError):
+                probe.settimeout(5)
                 probe.connect(str(self.socket))
-                return
-            time.sleep(0.05)
-        raise RuntimeError(f"dockerd does not come up:\n{self.log.read_text()[-2000:]}")
+                probe.sendall(b"GET /_ping HTTP/1.0\r\nHost: docker\r\n\r\n")
+                if probe.recv(64).split()[1:2] == [b"200"]:
+                    return True
+            time.sleep(0.1)
+        return False
 
     def stop(self) -> None:
         """As `systemctl stop docker`: its containers end with it."""
@@ -104,7 +118,7 @@ class Dockerd:
 
     @property
     def running(self) -> bool:
-        return self._process is not None
+        return self._process is not None and self._process.poll() is None
 
     @contextlib.contextmanager
     def client(self) -> Iterator[Any]:

@@ -99,7 +99,13 @@ def _flow(value: Any) -> str:
 
 
 def scalar(value: Any) -> str:
-    """Quoted wherever unquoted text could be read as something else. JSON's quoting is YAML's too."""
+    """Quoted wherever unquoted text could be read as something else: as JSON does it, but for characters beyond the
+    first 65,536, which JSON escapes as two and YAML as one."""
     if isinstance(value, str) and PLAIN.fullmatch(value) and value.lower() not in WORDS:
         return value
-    return json.dumps(value, ensure_ascii=not (isinstance(value, str) and value.isprintable()))
+    quoted = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else _escaped(ord(c)) for c in quoted)
+
+
+def _escaped(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
