@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
 import httptools
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Incoming(asyncio.Protocol):
+class Incoming(asyncio.Protocol, ABC):
     """A Client (client.py) is one, and answers. httptools calls the methods that begin with `on_`."""
 
     __slots__ = ("_gateway", "_head_size", "_headers", "_in_head", "_last", "_owed", "_parser", "_since", "_url")
@@ -69,14 +70,17 @@ class Incoming(asyncio.Protocol):
         self._headers.append((name.lower(), value))
         self._head_size += len(name) + len(value) + 4
 
+    @abstractmethod
     def on_body(self, body: bytes) -> None:
-        raise NotImplementedError
+        """A piece of the body."""
 
+    @abstractmethod
     def on_message_complete(self) -> None:
-        raise NotImplementedError
+        """All of the request has come."""
 
+    @abstractmethod
     def _refuse_now(self, what: Refusal | Answer) -> None:
-        raise NotImplementedError
+        """Answers, and reads no more from this client."""
 
     def _rest(self, data: bytes) -> None:
         """The body of a request that offers an upgrade (Java's client does). llhttp leaves it to us, we to HTTP/1.1."""
