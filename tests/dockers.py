@@ -22,6 +22,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from orchestrator.core.backends.vllm import BACKEND as VLLM_BACKEND
 from tests import components
 from tests.plans import ENGINE
@@ -168,6 +170,7 @@ def running() -> Iterator[Dockerd]:
             daemon.clear()
         finally:
             daemon.stop()
+            _end_orphans(folder)
             _unmount(folder)
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -187,6 +190,15 @@ def _bridge() -> Iterator[str]:
         yield name
     finally:
         subprocess.run([ip, "link", "del", name], check=True)
+
+
+def _end_orphans(folder: Path) -> None:
+    """What a killed dockerd left running, where no later one took it over: containerd, its shims, their containers."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error):
+            if any(str(folder) in word for word in process.cmdline()):
+                for one in (*process.children(recursive=True), process):
+                    one.kill()
 
 
 def _unmount(folder: Path) -> None:
