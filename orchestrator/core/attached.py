@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from types import MappingProxyType
 from typing import Literal
 
+from orchestrator.core.backend import Reserves
 from orchestrator.core.launch import Attach
 from orchestrator.core.spec import Model, Source
 
 OPENAI_ROOT = "/v1"
 
 
+class External:
+    """What every backend of such servers says of itself."""
+
+    implemented = True
+    reserves: Reserves = "external"
+    needs_engine = False
+    uses_gpus = False
+    offloads = False
+    image = ""
+    takes_parsers = False
+    kv_dtypes = frozenset[str]()
+    owned_flags = MappingProxyType[str, str]({})
+
+
+def key_of(source: Source) -> tuple[Literal["env", "file"], str] | None:
+    """Where the key for the server is found."""
+    if source.key is None:
+        return None
+    return ("env", source.key.env) if source.key.env else ("file", source.key.file or "")
+
+
 def attach(source: Source, default: str) -> Attach:
     """default: the server's own address, without a path. A `url` may end in /v1 or leave that out."""
     root = (source.url or default).rstrip("/").removesuffix(OPENAI_ROOT)
-    key: tuple[Literal["env", "file"], str] | None = None
-    if source.key is not None:
-        key = ("env", source.key.env) if source.key.env else ("file", source.key.file or "")
-    return Attach(root + OPENAI_ROOT, key)
+    return Attach(root + OPENAI_ROOT, key_of(source))
 
 
 def own_root(how: Attach) -> str:

@@ -20,7 +20,7 @@ from orchestrator.edge.run.api import Event
 from orchestrator.edge.run.embedded import Embedded, end_strangers
 from orchestrator.edge.run.scheduler import Scheduler
 from orchestrator.edge.run.sleeping import Sleeping
-from tests.contract.test_supervisors import chat, state
+from tests.leases import chat, state
 from tests.plans import fake, plan_of
 
 SLEEPS = Serving(context=8192, residency="sleep")

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import httpx
 import psutil
 import pytest
 
@@ -27,6 +26,7 @@ from orchestrator.edge.run.llama_swap import LlamaSwap
 from orchestrator.edge.run.scheduler import Scheduler
 from orchestrator.errors import EngineError
 from tests.dockers import Dockerd
+from tests.leases import chat, state
 from tests.plans import contained, fake, plan_of
 
 SWAP, DOCKER = pytest.mark.component("llama-swap"), pytest.mark.component("docker")
@@ -101,10 +101,6 @@ def bench(
     asyncio.run(end_strangers(made.name, ()))
 
 
-def state(scheduler: Scheduler, model: str) -> str:
-    return next(s.state for s in scheduler.states() if s.model == model)
-
-
 async def until(what: Callable[[], bool], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not what():
@@ -115,18 +111,6 @@ async def pid_of(scheduler: Scheduler) -> int:
     """Of the only model's engine; docker tells that of a container which llama-swap started a moment after."""
     await until(lambda: scheduler.states()[0].pid is not None)
     return scheduler.states()[0].pid or 0
-
-
-async def chat(scheduler: Scheduler, model: str) -> str:
-    upstream = await scheduler.acquire(model)
-    try:
-        async with httpx.AsyncClient(timeout=30) as client:
-            body = {"model": upstream.model, "messages": [{"role": "user", "content": "hello"}]}
-            reply = await client.post(f"{upstream.base}/chat/completions", json=body)
-            reply.raise_for_status()
-            return str(reply.json()["choices"][0]["message"]["content"])
-    finally:
-        scheduler.release(model)
 
 
 def scenario(test: Callable[[Bench], Awaitable[None]]) -> Callable[[Bench], None]:

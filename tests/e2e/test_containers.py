@@ -31,6 +31,7 @@ from orchestrator.edge.run.llama_swap import LlamaSwap
 from orchestrator.edge.run.scheduler import Scheduler
 from tests import dockers
 from tests.dockers import Dockerd
+from tests.leases import chat
 from tests.plans import contained, fake, plan_of
 
 pytestmark = pytest.mark.component("docker")
@@ -92,18 +93,6 @@ async def until(what: Callable[[], object], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not what():
             await asyncio.sleep(0.05)
-
-
-async def chat(scheduler: Scheduler, model: str) -> str:
-    upstream = await scheduler.acquire(model)
-    try:
-        async with httpx.AsyncClient(timeout=30) as client:
-            body = {"model": upstream.model, "messages": [{"role": "user", "content": "hello"}]}
-            reply = await client.post(f"{upstream.base}/chat/completions", json=body)
-            reply.raise_for_status()
-            return str(reply.json()["choices"][0]["message"]["content"])
-    finally:
-        scheduler.release(model)
 
 
 async def stream(base: str, at_first: Callable[[], None]) -> bytes:

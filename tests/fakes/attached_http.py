@@ -2,6 +2,7 @@
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from engine_replies import Style, embeddings, reply
@@ -17,7 +18,7 @@ class Server(ThreadingHTTPServer):
         self.log = []
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler, ABC):
     protocol_version = "HTTP/1.1"
     style = Style(chunk="whole")
 
@@ -41,8 +42,9 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.route(f"{method} {path}", body)
 
+    @abstractmethod
     def route(self, path, body):
-        raise NotImplementedError
+        """Answers `METHOD /path`."""
 
     def send(self, status, value):
         raw = json.dumps(value).encode()

@@ -6,10 +6,7 @@ model there. A named `tool_choice` is a 400 (lmstudio-bug-tracker#670), `require
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
-from orchestrator.core import backend
-from orchestrator.core.attached import attach, not_ours
+from orchestrator.core.attached import External, attach, not_ours
 from orchestrator.core.backend import Built, Can, Request
 from orchestrator.core.host import Host
 from orchestrator.core.launch import Ready
@@ -20,17 +17,8 @@ NATIVE = ("/v1/completions", "/v1/embeddings", "/v1/responses")
 DOES = {"chat", "tools", "vision", "embed"}
 
 
-class LmStudio:
+class LmStudio(External):
     name = "lm-studio"
-    implemented = True
-    reserves: backend.Reserves = "external"
-    needs_engine = False
-    uses_gpus = False
-    offloads = False
-    image = ""
-    takes_parsers = False
-    kv_dtypes = frozenset[str]()
-    owned_flags = MappingProxyType[str, str]({})
 
     def supports(self, model: Model, source: Source, host: Host) -> str | None:
         if wrong := not_ours(model):

@@ -7,10 +7,7 @@ by its own API (core/ollama_api.py), and that stays with the loaded model.
 
 from __future__ import annotations
 
-from types import MappingProxyType
-
-from orchestrator.core import backend
-from orchestrator.core.attached import attach, not_ours
+from orchestrator.core.attached import External, attach, not_ours
 from orchestrator.core.backend import Built, Can, Request
 from orchestrator.core.host import Host
 from orchestrator.core.launch import Ready
@@ -21,17 +18,8 @@ NATIVE = ("/v1/completions", "/v1/embeddings", "/v1/messages", "/v1/responses")
 DOES = {"chat", "tools", "vision", "embed"}
 
 
-class Ollama:
+class Ollama(External):
     name = "ollama"
-    implemented = True
-    reserves: backend.Reserves = "external"
-    needs_engine = False
-    uses_gpus = False
-    offloads = False
-    image = ""
-    takes_parsers = False
-    kv_dtypes = frozenset[str]()
-    owned_flags = MappingProxyType[str, str]({})
 
     def supports(self, model: Model, source: Source, host: Host) -> str | None:
         if model.memory.kv_dtype:
