@@ -88,7 +88,11 @@ class Item:
         if self.external:
             return {}
         kv = self.kv(min(self.most, self.chosen.model.context or USUAL))
-        return {part.pool: part.total for part in self.place.split(self.weights, kv, "")}
+        need = {part.pool: part.total for part in self.place.split(self.weights, kv, "")}
+        if self.place.host:  # a longer context fills the GPUs' shares first
+            whole = self.weights + self.kv(self.most)
+            need |= {pool: min(self.place.caps[pool], whole) + self.place.work for pool in self.place.pools}
+        return need
 
     @property
     def standing(self) -> tuple[Reservation, ...]:
@@ -227,7 +231,8 @@ def _size(
     else:
         context, reason = _automatic(item, item.place.limit(wished), room)
     size = Size(context, reason, item.reservations(context))
-    return size if item.forced or size.held <= room else _too_big(pools, item, size, residents, taken or {})
+    fits = size.held <= room and all(part.total <= left[part.pool] for part in size.reservations)
+    return size if item.forced or fits else _too_big(pools, item, size, residents, taken or {})
 
 
 def _automatic(item: Item, wished: int, room: int) -> tuple[int, str]:

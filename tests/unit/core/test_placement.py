@@ -181,6 +181,20 @@ MODELS = st.dictionaries(
 )
 
 
+def test_a_resident_leaves_the_share_of_the_gpu_that_another_is_promised() -> None:
+    shapes = {
+        "shared": {"memory": {"gpu": {0: "4GiB"}, "host": "40GiB"}},
+        "first": {"residency": "resident"},
+    }
+    models = {name: {"sources": {"llama-cpp": {"path": f"/w/{name}.gguf"}}, **shape} for name, shape in shapes.items()}
+    known = {f"/w/{name}.gguf": gguf(1) for name in shapes}
+    made = planned(stack(models), cuda(8), known)
+    shared, first = (made.launch(name).memory[0].total for name in shapes)
+    assert shared > 4 * GIB
+    assert shared + first <= 7.75 * GIB
+    assert made.sets == (("first", "shared"),)
+
+
 @given(SIZES, MODELS, st.booleans())
 def test_no_planned_set_exceeds_any_pool(sizes: list[int], models: dict[str, Any], mig: bool) -> None:
     host = cuda(*sizes, mig=mig)
