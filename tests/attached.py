@@ -14,6 +14,8 @@ from typing import Any
 
 import httpx
 
+from tests.names import apart
+
 FAKES = Path(__file__).parent / "fakes"
 
 
@@ -70,7 +72,7 @@ def write_stack(work: Path, port: int, source: dict[str, Any], top: dict[str, An
     """A stack.yaml with the one model `m` on one source."""
     stack = {
         "version": 1,
-        "name": "attached",
+        "name": apart("attached", "m"),
         "endpoint": {"listen": f"127.0.0.1:{port}"},
         "models": {"m": {"sources": source, "roles": ["default"], **model}},
     }

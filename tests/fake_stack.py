@@ -18,10 +18,10 @@ from typing import Any
 import psutil
 
 from tests.homes import Cli
+from tests.names import apart
 
 ENGINE = Path(__file__).parent / "fakes" / "engine.py"
-NAME = f"fake-{os.getpid()}"
-"""Of the stack: engines are known by it, so two test runs on one machine must not share it."""
+NAME = apart("fake", "second")
 WRAPPER = """#!{python}
 import os, sys
 port = sys.argv[sys.argv.index("--port") + 1]

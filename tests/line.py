@@ -17,9 +17,9 @@ import pytest
 
 from orchestrator.core.dialogue.wording import ASK_WEATHER, WEATHER
 from tests.homes import Cli
+from tests.names import apart
 
-NAME = f"line-{os.getpid()}"
-"""Engines are known by it, so two test runs on one machine must not share it."""
+NAME = apart("line")
 SUPERVISORS = ["embedded", pytest.param("llama-swap", marks=pytest.mark.component("llama-swap"))]
 
 

@@ -15,6 +15,7 @@ import pytest
 from tests.components import REPOSITORY
 from tests.fake_stack import FakeStack, Make
 from tests.homes import Cli, end
+from tests.names import apart
 
 PAGES = [page for page in ("README.md", "docs/api.md") if "orchestrator.api" in (REPOSITORY / page).read_text()]
 
@@ -60,7 +61,7 @@ def test_the_example_of_the_docs(stack_cli: Cli, free_port: Any, page: str) -> N
     code = next(c for c in re.findall(r"```python\n(.*?)```", (REPOSITORY / page).read_text(), re.S) if "import" in c)
     stack = {
         "version": 1,
-        "name": "example",
+        "name": apart("example"),
         "endpoint": {"listen": f"127.0.0.1:{free_port()}"},
         "models": {"selftest": {"sources": {"mlx-lm": {"path": str(REPOSITORY / "models/selftest")}}}},
     }

@@ -4,7 +4,6 @@ engine. Planner, docker and GPU reservations are real."""
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,9 +16,10 @@ from tests import dockers
 from tests.dockers import Dockerd
 from tests.homes import Cli
 from tests.line import SUPERVISORS
+from tests.names import apart
 
 pytestmark = pytest.mark.component("docker")
-STACK = f"dockgpu-{os.getpid()}"
+STACK = apart("dockgpu", "big", "small")
 GPUS = {"big": ("GPU-aaaa", "GPU-bbbb"), "small": ("GPU-bbbb",)}
 SMI = """#!/bin/sh
 case "$1" in

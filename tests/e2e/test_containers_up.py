@@ -16,10 +16,10 @@ from tests import dockers
 from tests.dockers import Dockerd
 from tests.homes import Cli
 from tests.line import SUPERVISORS, Line
+from tests.names import apart
 
 pytestmark = [pytest.mark.component("docker"), pytest.mark.component("llama-server")]
-STACK = f"dockline-{os.getpid()}"
-"""Engines, containers and ports go by it: two test runs on one machine must not share it."""
+STACK = apart("dockline")
 NAME = containers.name(STACK, "selftest")
 
 

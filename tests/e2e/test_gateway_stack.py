@@ -14,6 +14,7 @@ import pytest
 from orchestrator.edge.run.samples import image, sound
 from tests.homes import Cli
 from tests.line import SUPERVISORS
+from tests.names import apart
 from tests.plans import ENGINE
 
 
@@ -29,7 +30,7 @@ def stack(port: int, supervisor: str) -> dict[str, Any]:
 
     return {
         "version": 1,
-        "name": "line",
+        "name": apart("every", "eyes", "ears", "voice", "ranks"),
         "endpoint": {"listen": f"127.0.0.1:{port}"},
         "supervisor": supervisor,
         "probe": {"on_up": "none"},

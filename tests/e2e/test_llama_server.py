@@ -13,6 +13,7 @@ import pytest
 from tests.components import REPOSITORY
 from tests.homes import Cli
 from tests.line import Line, lines
+from tests.names import apart
 
 pytestmark = pytest.mark.component("llama-server")
 GGUF = REPOSITORY / "models" / "selftest/selftest.gguf"
@@ -31,7 +32,12 @@ def test_the_anthropic_client_is_passed_through(line: Line) -> None:
 
 def up(cli: Cli, port: int, **models: dict[str, Any]) -> str:
     """The endpoint of models on that GGUF, without a probe."""
-    stack = {"version": 1, "name": "line", "endpoint": {"listen": f"127.0.0.1:{port}"}, "probe": {"on_up": "none"}}
+    stack = {
+        "version": 1,
+        "name": apart("line"),
+        "endpoint": {"listen": f"127.0.0.1:{port}"},
+        "probe": {"on_up": "none"},
+    }
     made = {name: {"sources": {"llama-cpp": {"path": str(GGUF)}}} | model for name, model in models.items()}
     (cli.home.work / "stack.yaml").write_text(json.dumps(stack | {"models": made}))
     done = cli("up", timeout=240)

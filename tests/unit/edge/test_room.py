@@ -59,7 +59,8 @@ def test_gpu_memory_that_stays_taken_is_an_error_unless_forced(free: Path) -> No
 
 
 @pytest.mark.parametrize("pool", ["host", "unified"])
-def test_host_memory(pool: str) -> None:
+def test_host_memory(pool: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "PAUSE", 0.001)
     wait(needing(pool, 1))
     with pytest.raises(EngineError, match="of memory and"):
         wait(needing(pool, 2**60))
