@@ -54,7 +54,8 @@ class Client(Incoming):
     def done(self, keep: bool) -> None:
         """The exchange has written all of its answer."""
         self._exchange = None
-        self.go_on()
+        if self._held_back:
+            self.go_on()
         if self._request is not None and self._request.streaming:
             self._request = None
             self._linger()
@@ -62,7 +63,8 @@ class Client(Incoming):
             self._close()
         else:
             self._since = self._gateway.clock()
-            self._advance()
+            if self._queue:
+                self._advance()
 
     def answer(self, answer: Answer, request: Request) -> None:
         """Our own answer, in place of an engine's or to the request whose turn it is."""

@@ -39,7 +39,6 @@ class Exchange:
         "_model",
         "_reply",
         "_request",
-        "_sent",
         "_task",
     )
 
@@ -54,7 +53,6 @@ class Exchange:
         self._fresh = False
         self._task: asyncio.Task[None] | None = None
         self._reply: Reply | None = None
-        self._sent = b""
         self._ended = False
         self._chunked = False
 
@@ -175,16 +173,17 @@ class Exchange:
         if self._client.paused:
             connection.pause()
         head = b"%b%b%b\r\n" % (self._gateway.preamble(lease, request), request.passed, framing)
-        self._client.go_on()
+        if request.streaming:
+            self._client.go_on()
         connection.send(self, head, body, whole=not request.streaming)
 
     def _body(self, model: str) -> tuple[bytes, bytes]:
         """(what goes out of it now, the header line that says how long it is)."""
         request = self._request
-        edits, form, found = self._gateway.edits(request), request.form, request.found
-        assert found is not None
+        edits, form = self._gateway.edits(request), request.form
         if form is None:
-            body = change(request.body, found, model, edits)
+            assert request.found is not None
+            body = change(request.body, request.found, model, edits)
         elif not request.streaming:
             body = form.whole(model, edits)
         else:

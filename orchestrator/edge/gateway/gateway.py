@@ -115,7 +115,8 @@ class Gateway:
 
     def forget(self, request: Request) -> None:
         """Its body is not needed any more."""
-        self.let_go(request)
+        self._held -= request.held
+        request.held = 0
         request.forget()
 
     def let_go(self, request: Request) -> None:
@@ -208,10 +209,11 @@ class Gateway:
             return Refusal(405, f"{request.path} takes POST", "method_not_allowed", allow="POST")
         if request.own.get(b"content-encoding", b"identity").lower() != b"identity":
             return Refusal(415, "compressed requests are not read here", "unsupported_encoding")
-        most = self.limits.upload if request.path in FORMS else self.limits.body
+        is_form = request.path in FORMS
+        most = self.limits.upload if is_form else self.limits.body
         if request.length is not None and request.length > most:
             return Refusal(413, f"the request is larger than {most} bytes", "request_too_large")
-        if request.path in FORMS:
+        if is_form:
             try:
                 boundary = boundary_of(request.own.get(b"content-type", b""))
             except NotForm as bad:
@@ -237,7 +239,7 @@ class Gateway:
             has = ", ".join(sorted(self._capabilities[model]))
             text = f"{model} is not for {request.path}: its capabilities are {has} (models.{model}.capabilities)"
             return Refusal(400, text, "unsupported_capability", param="model")
-        if model in self._blind and request.dialect in _SEEING and request.shows_images:
+        if model in self._blind and request.dialect in _SEEING and request.shows_images():
             has = ", ".join(sorted(self._capabilities[model]))
             text = f"{model} cannot see images: its capabilities are {has} (models.{model}.capabilities takes `vision`)"
             return Refusal(400, text, "unsupported_capability", param="messages")

@@ -136,7 +136,6 @@ class Request:
         """The body, not copied, if it declares tools: for counting."""
         return self._body if self.found is not None and self.found.tools else None
 
-    @property
     def shows_images(self) -> bool:
         return has_images(self._body)
 
