@@ -46,7 +46,9 @@ from orchestrator.errors import EngineError, PlanError, UsageError
 class Daemon:
     """Serves one plan until it is told to leave."""
 
-    def __init__(self, plan: Plan, digest: str, paths: StackPaths) -> None:
+    def __init__(self, plan: Plan, digest: str, paths: StackPaths, answers: Callable[[], None] = lambda: None) -> None:
+        """answers: called once the control socket does."""
+        self._answers = answers
         self._plan = plan
         self._digest = digest
         self._paths = paths
@@ -99,6 +101,7 @@ class Daemon:
             self.retry()
             await self._supervisor.open()
             await control.start()
+            self._answers()
             await self._left.wait()
         finally:
             watching.cancel()
@@ -243,9 +246,11 @@ class Daemon:
         self._left.set()
 
 
-def serve(plan_file: Path, name: str, first: Callable[[], None] = lambda: None) -> None:
-    """Runs the daemon for a plan. first: writes it, once no other daemon of that name can be running. Raises StackError
-    (a port taken, a second daemon)."""
+def serve(
+    plan_file: Path, name: str, first: Callable[[], None] = lambda: None, answers: Callable[[], None] = lambda: None
+) -> None:
+    """Runs the daemon for a plan. first: writes it, once no other daemon of that name can be running; answers: called
+    once it can be asked and told to leave. Raises StackError (a port taken, a second daemon)."""
     import uvloop
 
     from orchestrator.core.planner.plan_json import plan_from_json
@@ -262,7 +267,7 @@ def serve(plan_file: Path, name: str, first: Callable[[], None] = lambda: None) 
         paths.daemon.write_text(json.dumps({"pid": os.getpid(), "plan": digest}))
 
         async def main() -> None:
-            await Daemon(plan, digest, paths).run()
+            await Daemon(plan, digest, paths, answers).run()
 
         uvloop.run(main())
 

@@ -19,23 +19,35 @@ def serve(
 ) -> None:
     """Run gateway, supervisor and probes in the foreground, until Ctrl-C."""
     import json
+    from contextlib import ExitStack
 
-    from orchestrator import daemon
+    from orchestrator import daemon, pipeline
+    from orchestrator.edge.lock import held
     from orchestrator.edge.paths import StackPaths
+    from orchestrator.edge.run import session
 
-    if plan_file is not None:
-        daemon.serve(plan_file, name or plan_file.parent.name)
+    if plan_file is not None and name is not None:  # by `stack up`, which holds the lock
+        daemon.serve(plan_file, name)
         return
-    from orchestrator import pipeline
+    with ExitStack() as starting:  # `up`, `down` and `try` must be able to ask us, or not run beside us
 
-    plan = pipeline.make_plan(pipeline.prepare(file, host_file))
-    paths = StackPaths(plan.name)
+        def lock(paths: StackPaths) -> None:
+            starting.enter_context(held(paths.lock, "stack serve"))
+            session.sweep_tries(paths)
 
-    def begin() -> None:
-        pipeline.install(plan, paths)
-        words = (
-            f"serving {plan.name} at {plan.endpoint} (Ctrl-C ends it; `stack status` and `stack logs` work meanwhile)"
-        )
-        print(json.dumps({"name": plan.name, "endpoint": plan.endpoint}) if as_json else words, flush=True)
+        if plan_file is not None:
+            paths = StackPaths(plan_file.parent.name)
+            lock(paths)
+            daemon.serve(plan_file, paths.name, answers=starting.close)
+            return
+        prepared = pipeline.prepare(file, host_file)
+        paths = StackPaths(prepared.loaded.name)
+        lock(paths)
+        plan = pipeline.make_plan(prepared)
 
-    daemon.serve(paths.plan, plan.name, begin)
+        def begin() -> None:
+            pipeline.install(plan, paths)
+            words = f"serving {plan.name} at {plan.endpoint} (Ctrl-C ends it; `stack status` and `stack logs` work)"
+            print(json.dumps({"name": plan.name, "endpoint": plan.endpoint}) if as_json else words, flush=True)
+
+        daemon.serve(paths.plan, plan.name, begin, starting.close)

@@ -11,6 +11,9 @@ from orchestrator.core.plan import slug
 STACK, MODEL, HASH = "stack.name", "stack.model", "stack.hash"
 USER, BOOT = "stack.uid", "stack.boot"
 """Labels. The last two are of containers that the daemon starts itself: a rendered file knows neither."""
+STATE = "STACK_STATE"
+"""Variable of each engine: the folder that holds the states of its user's stacks. Two homes may have stacks of one
+name."""
 LOG_DRIVER = "json-file"
 LOG_OPTIONS: Mapping[str, str] = {"max-size": "16m", "max-file": "2"}
 """docker's own copy of the log is bounded too; ours is written by whoever follows it."""
@@ -40,7 +43,7 @@ def command(how: Container) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def run_argv(stack: str, launch: Launch) -> tuple[str, ...]:
-    """`docker run` in the foreground. Secrets are named and come from docker's own environment.
+    """`docker run` in the foreground. Secrets and STATE are named and come from docker's own environment.
 
     Never pulls: a pull takes minutes in which nothing would be said, and its size is not known before.
     """
@@ -58,7 +61,7 @@ def run_argv(stack: str, launch: Launch) -> tuple[str, ...]:
         *(("--shm-size", str(how.shm_size)) if how.shm_size else ()),
         *(word for mount in how.mounts for word in ("--mount", _mount(stack, *mount))),
         *(word for key, value in environment(stack, launch).items() for word in ("--env", f"{key}={value}")),
-        *(word for secret in launch.secret_names for word in ("--env", secret)),
+        *(word for named in (STATE, *launch.secret_names) for word in ("--env", named)),
         *(("--entrypoint", *entry) if entry else ()),
         *(how.image, *words),
     )

@@ -34,12 +34,13 @@ def of(stack: str, launch: Launch) -> dict[str, Any]:
     assert isinstance(how, Container)
     entry, words = containers.command(how)
     own = {containers.USER: str(os.getuid()), containers.BOOT: identity.boot()}
+    home = {containers.STATE: identity.home()}
     settings: dict[str, Any] = {
         "image": how.image,
         "command": list(words),
         "name": containers.name(stack, launch.model),
         "labels": containers.labels(stack, launch) | own,
-        "environment": secret_values(launch.secret_names) | containers.environment(stack, launch),
+        "environment": secret_values(launch.secret_names) | containers.environment(stack, launch) | home,
         "init": True,
         "ports": {f"{how.port}/tcp": ("127.0.0.1", launch.port)},
         "mounts": [_mount(stack, *mount) for mount in how.mounts],

@@ -14,6 +14,7 @@ from urllib.parse import quote, urlsplit
 from orchestrator.core import containers
 from orchestrator.core.launch import Container, Launch
 from orchestrator.edge.host import detect_docker
+from orchestrator.edge.run import identity
 from orchestrator.edge.run.engines import Unavailable
 from orchestrator.errors import EngineError, PortTaken, StackError
 
@@ -73,15 +74,18 @@ def _short(error: BaseException) -> str:
 
 
 def ours(client: Any, stack: str) -> list[Any]:
-    """This user's containers of a stack, running or not."""
+    """This user's and home's containers of a stack, running or not."""
     found = client.containers.list(all=True, filters={"label": f"{containers.STACK}={stack}"}, ignore_removed=True)
     return [container for container in found if is_ours(container, stack)]
 
 
 def is_ours(container: Any, stack: str, model: str | None = None) -> bool:
-    """By its labels, never by its name alone. One that llama-swap started says nothing of its user."""
+    """By its labels and its home, never by its name alone. One that llama-swap started says nothing of its user."""
     labels = container.labels
     user = labels.get(containers.USER, str(os.getuid()))
+    told = [line.partition("=") for line in (container.attrs.get("Config") or {}).get("Env") or ()]
+    if any(name == containers.STATE and value != identity.home() for name, _, value in told):
+        return False
     known = model is None or labels.get(containers.MODEL) == model
     return bool(labels.get(containers.STACK) == stack and user == str(os.getuid()) and known)
 
@@ -125,8 +129,10 @@ def remove(container: Any) -> None:
 
 def name_taken(container: Any) -> EngineError:
     image = (container.attrs.get("Config") or {}).get("Image", "?")
+    env = dict(line.partition("=")[::2] for line in (container.attrs.get("Config") or {}).get("Env") or ())
+    whose = f"it is of the stacks in {env[containers.STATE]}" if containers.STATE in env else "it is not ours"
     return EngineError(
-        f"there is a container {container.name} already, and it is not ours (image {image}, {container.status})",
+        f"there is a container {container.name} already, and {whose} (image {image}, {container.status})",
         mend=f"`docker rm -f {container.name}`, or give the stack another `name`",
     )
 

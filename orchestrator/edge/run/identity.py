@@ -1,7 +1,8 @@
-"""Which processes are ours: by the marker STACK_RUN in their environment, and the user, never by a name alone.
+"""Which processes are ours: by STACK_RUN and STACK_STATE in their environment, and the user, never by a name alone.
 
 A marker is `<stack>/<model>/<launch hash>`; llama-swap's own is `<stack>/@llama-swap/<config hash>`, that of
-`stack try` is `<stack>/@try/<model>/<launch hash>` (no model's name begins with @). Children inherit it.
+`stack try` is `<stack>/@try/<model>/<launch hash>` (no model's name begins with @). STACK_STATE is the folder with the
+states of this home's stacks: a stack of the same name in another home is not ours. Children inherit both.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import psutil
 
+from orchestrator.core.containers import STATE
 from orchestrator.edge.host import ask
+from orchestrator.edge.paths import state_home
 
 VARIABLE = "STACK_RUN"
 SWAP = "@llama-swap"
@@ -35,17 +38,25 @@ class Ours:
     argv: tuple[str, ...]
 
 
+def home() -> str:
+    """The value of STACK_STATE."""
+    return os.path.realpath(state_home())
+
+
 def find(stack: str) -> list[Ours]:
-    """Live processes of this user that carry this stack's marker.
+    """Live processes of this user and home that carry this stack's marker.
 
     Not what runs inside a container of ours: docker ends that (edge/run/containers.py)."""
-    found = []
+    found, own = [], home()
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.pid == os.getpid() or process.uids().real != os.getuid():
                 continue
-            name, _, rest = process.environ().get(VARIABLE, "").partition("/")
-            if name != stack or process.status() == psutil.STATUS_ZOMBIE or _elsewhere(process.pid):
+            environ = process.environ()
+            name, _, rest = environ.get(VARIABLE, "").partition("/")
+            if name != stack or environ.get(STATE, own) != own:
+                continue
+            if process.status() == psutil.STATUS_ZOMBIE or _elsewhere(process.pid):
                 continue
             model, _, digest = rest.rpartition("/")
             leader = os.getpgid(process.pid) == process.pid

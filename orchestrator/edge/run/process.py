@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 
+from orchestrator.core.containers import STATE
 from orchestrator.edge.run import identity, logs
 from orchestrator.errors import EngineError
 
@@ -113,7 +114,8 @@ def environment(marker: str, launch_env: Sequence[tuple[str, str]], secrets: Seq
     Nothing else of the user's shell: the same stack must start the same engine from every terminal.
     """
     env = {name: os.environ[name] for name in INHERITED if name in os.environ}
-    return env | secret_values(secrets) | dict(launch_env) | {identity.VARIABLE: marker}
+    known = {identity.VARIABLE: marker, STATE: identity.home()}
+    return env | secret_values(secrets) | dict(launch_env) | known
 
 
 def secret_values(names: Sequence[str]) -> dict[str, str]:
