@@ -16,7 +16,7 @@ from orchestrator.core.planner.plan_json import plan_from_json
 from orchestrator.core.tryout import Wish
 from orchestrator.edge.control import client as control
 from orchestrator.edge.paths import StackPaths
-from orchestrator.edge.run import ephemeral
+from orchestrator.edge.run import container_sweep, ephemeral
 from orchestrator.edge.stackfile import load
 from orchestrator.errors import PlanError, UsageError
 
@@ -34,10 +34,12 @@ LOADED = ("starting", "ready", "draining")
 
 @dataclass(frozen=True, slots=True)
 class Up:
-    """The stack as it runs. loaded: model ids whose engine holds memory now."""
+    """The stack as it runs. loaded: model ids whose engine holds memory now; asleep: those whose engine holds what it
+    has for good (tryout.standing)."""
 
     plan: Plan
     loaded: frozenset[str]
+    asleep: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +63,11 @@ def up(paths: StackPaths) -> Up | None:
     status = control.status(paths)
     if status is None:
         return None
+    plan = plan_from_json(paths.plan.read_text())
     loaded = frozenset(row["id"] for row in status["models"] if row["state"] in LOADED)
-    return Up(plan_from_json(paths.plan.read_text()), loaded)
+    sleepers = {launch.model for launch in plan.launches if launch.serving.residency == "sleep"}
+    running = {row["id"] for row in status["models"] if row["pid"] is not None}
+    return Up(plan, loaded, frozenset((sleepers & running) - loaded))
 
 
 def plan(file: Path, stack: Stack, name: str, wish: Wish, now: Up | None, *, instead: bool, quiet: bool) -> Trial:
@@ -83,9 +88,11 @@ def plan(file: Path, stack: Stack, name: str, wish: Wish, now: Up | None, *, ins
         context=present.serving.context or None if present and now else None,
     )
     made = _planned(load.at(file, tried, source), wish, quiet)
-    launch = made.launches[0]
+    launch = replace(made.launches[0], memory=tryout.awake(made.launches[0]))
+    made = replace(made, launches=(launch,))
     _launchable(launch, wish)
-    unloads = instead and now is not None and model in now.loaded
+    container_sweep.refuse(made)
+    unloads = instead and now is not None and model in now.loaded | now.asleep
     if now is not None:
         _fits(now, made, model, instead=unloads)
     keep = {"models": {model: patch}}
@@ -141,7 +148,9 @@ def _launchable(launch: Launch, wish: Wish) -> None:
 
 def _fits(now: Up, made: Plan, model: str, *, instead: bool) -> None:
     """Raises PlanError where it does not fit beside what is loaded."""
-    loaded = [one for one in now.plan.launches if one.model in now.loaded and not (instead and one.model == model)]
+    others = [one for one in now.plan.launches if not (instead and one.model == model)]
+    loaded = [one for one in others if one.model in now.loaded]
+    loaded += [replace(one, memory=tryout.standing(one)) for one in others if one.model in now.asleep]
     if not (short := tryout.shortage(made.pools, loaded, made.launches[0])):
         return
     others = [one for one in loaded if one.model != model]

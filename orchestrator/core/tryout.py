@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import ValidationError
 
-from orchestrator.core.launch import Launch
+from orchestrator.core.launch import Launch, Reservation
 from orchestrator.core.plan import Pool
 from orchestrator.core.planner import flags
 from orchestrator.core.spec import Model, Source, Stack
@@ -110,6 +110,18 @@ def shortage(pools: Iterable[Pool], loaded: Sequence[Launch], tried: Launch) -> 
             beside = f" beside {names}" if names else ""
             return f"it needs {show_size(need)}, {show_size(max(left, 0))} are left in the pool `{pool.name}`{beside}"
     return ""
+
+
+def standing(launch: Launch) -> tuple[Reservation, ...]:
+    """What an engine that sleeps still takes: its weights in host memory, and its context on each GPU."""
+    return tuple(part if part.pool == "host" else replace(part, weights=0, kv=0) for part in launch.memory)
+
+
+def awake(launch: Launch) -> tuple[Reservation, ...]:
+    """What it takes where it never goes to sleep."""
+    if launch.serving.residency != "sleep":
+        return launch.memory
+    return tuple(part for part in launch.memory if part.pool != "host")
 
 
 def _source(model_id: str, model: Model, wish: Wish, present: str) -> tuple[int | None, str, Source] | None:

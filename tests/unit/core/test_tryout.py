@@ -1,13 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from orchestrator.core.launch import Launch
+from orchestrator.core.launch import Launch, Reservation
 from orchestrator.core.plan import Pool
 from orchestrator.core.spec import Stack
-from orchestrator.core.tryout import Wish, change, changed, merged, model_of, shortage
+from orchestrator.core.tryout import Wish, awake, change, changed, merged, model_of, shortage, standing
 from orchestrator.edge.stackfile.dump import dump, fragment
 from orchestrator.edge.stackfile.load import parse
 from orchestrator.errors import UsageError
@@ -126,3 +127,18 @@ def test_a_pool_that_is_too_small_is_named_with_what_is_in_it() -> None:
     assert short(need, ()) == ""
     assert "are left in the pool `host` beside m 22.0 MiB" in short(2 * need - 1, (first,))
     assert short(need - 1, ()).endswith("left in the pool `host`")
+
+
+def test_one_that_sleeps_keeps_its_context_on_the_gpu_and_its_weights_in_host_memory() -> None:
+    launch = planned(stack({"m": local()})).launch("m")
+    on_gpu, host = Reservation("gpu:0", 10, 5, "", 1), Reservation("host", 10, 0, "")
+    sleeper = replace(launch, memory=(on_gpu, host), serving=replace(launch.serving, residency="sleep"))
+    assert [(part.pool, part.total) for part in standing(sleeper)] == [("gpu:0", 1), ("host", 10)]
+    assert awake(sleeper) == (on_gpu,)
+    assert awake(launch) == launch.memory
+    pools = [Pool("gpu:0", 20, 0), Pool("host", 30, 0)]
+    asleep = replace(sleeper, memory=standing(sleeper))
+    assert shortage(pools, [asleep], replace(sleeper, memory=awake(sleeper))) == ""
+    other = replace(asleep, model="other")
+    short = shortage(pools, [replace(sleeper, model="third"), other], replace(sleeper, memory=awake(sleeper)))
+    assert short == "it needs 16 B, 3 B are left in the pool `gpu:0` beside third 16 B, other 1 B"
