@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 ENGINE ?= mlx-lm
+# most tests wait for engines: more of them than cores run side by side, and those of one component one by one
+TESTS := pytest -n 3 --dist loadgroup
 BIN := .venv/bin
 STAMPS := .venv/.stamps
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
@@ -44,7 +46,7 @@ engines: $(STAMPS)/dev
 	@$(BIN)/python -m tests.components llama-server
 
 test: engines ## every test, on real engines (ARGS="-k probe" for some)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m $(TESTS) $(ARGS)
 
 test-vllm: dev ## the heavy lane: vLLM's CPU build and transformers serve, 10 GB of environments
 	@$(BIN)/python -m tests.environments

@@ -108,6 +108,7 @@ def make_plan(prepared: Prepared, *, force: frozenset[str] = frozenset()) -> Pla
     """force: models that may exceed memory. Raises PlanError with every problem at its line."""
     from orchestrator.core.planner.planning import plan
     from orchestrator.edge.discover import backends
+    from orchestrator.edge.host.flags import shipped
     from orchestrator.errors import PlanError
 
     loaded = prepared.loaded
@@ -120,6 +121,7 @@ def make_plan(prepared: Prepared, *, force: frozenset[str] = frozenset()) -> Pla
             backends=backends(),
             force=force,
             where=loaded.source.where,
+            lists=shipped(),
         )
     except PlanError as error:
         error.file = _shown(loaded.file)

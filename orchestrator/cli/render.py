@@ -39,10 +39,14 @@ def render(
         raise UsageError(f"there is no target {target}", mend=f"one of {', '.join(_all())}")
     plan = pipeline.make_plan(pipeline.prepare(file, host_file))
     artifacts = _one(plan, target) if target is not None else _every(plan)
+    for artifact in artifacts:
+        for note in artifact.notes:
+            print(f"{artifact.path}: left out: {note}", file=sys.stderr)
     if out is not None:
         _write(artifacts, out, force, as_json)
     elif as_json:
-        print(json.dumps([{"path": a.path, "mode": a.mode, "text": a.text} for a in artifacts], indent=2))
+        found = [{"path": a.path, "mode": a.mode, "text": a.text, "notes": a.notes} for a in artifacts]
+        print(json.dumps(found, indent=2))
     elif len(artifacts) == 1:
         sys.stdout.write(artifacts[0].text)
     else:

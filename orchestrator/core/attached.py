@@ -46,7 +46,9 @@ def own_root(how: Attach) -> str:
 
 
 def not_ours(model: Model) -> str | None:
-    """Why a server that we do not start cannot take what the model asks for; None if it asks for nothing of it."""
+    """Why a server that we do not start cannot take what the model asks for; None if it asks for nothing of it.
+
+    What stays ours there: context, capabilities, family, requests at once, what is set in requests, probing."""
     asked = list(_asked(model))
     return f"is not started by us: it takes no {', '.join(asked)}" if asked else None
 

@@ -64,11 +64,13 @@ def pools(host: Host, stack: Stack) -> tuple[tuple[Pool, str], ...]:
 
 @dataclass(frozen=True, slots=True)
 class Cache:
-    """How a backend holds the KV of its requests. per_value: bytes a number; contexts: full contexts reserved."""
+    """How a backend holds the KV of its requests. per_value: bytes a number; contexts: full contexts reserved; gpus:
+    that divide the heads of each layer among them."""
 
     reserves: Reserves
     concurrency: int
     per_value: float = 2.0
+    gpus: int = 1
 
     @property
     def contexts(self) -> int:
@@ -101,8 +103,9 @@ def held(window: int | None, tokens: int, cache: Cache) -> int:
 
 
 def kv_bytes(weights: Weights, tokens: int, cache: Cache) -> int:
-    """Of all contexts that are reserved; a paged cache rounds states up to its pages, at most to twice their size."""
-    values = sum(g.layers * g.values * held(g.window, tokens, cache) for g in weights.kv)
+    """On all GPUs, of all contexts that are reserved; a paged cache rounds states up to its pages, at most to twice
+    their size."""
+    values = sum(g.layers * g.on(cache.gpus) * held(g.window, tokens, cache) for g in weights.kv)
     state = weights.state * (2 if cache.reserves == "paged" else 1)
     return (int(values * cache.per_value) + state) * cache.contexts
 
@@ -114,7 +117,9 @@ def kv_formula(weights: Weights, tokens: int, cache: Cache) -> str:
         kept = held(group.window, tokens, cache)
         window = " (their window)" if group.window and group.window < tokens else ""
         layers = "layer" if group.layers == 1 else "layers"
-        parts.append(f"{group.layers} {layers} x {group.values} values x {cache.per_value:g} B x {kept} tokens{window}")
+        copies = group.on(cache.gpus) / group.values
+        copied = f"{group.values} values" + (f" x {copies:g} copies" if copies > 1 else "")
+        parts.append(f"{group.layers} {layers} x {copied} x {cache.per_value:g} B x {kept} tokens{window}")
     if weights.state:
         parts.append(f"{show_size(weights.state)} state{' x 2' if cache.reserves == 'paged' else ''}")
     if not parts:

@@ -6,7 +6,7 @@ Read from llama-swap's source (v250); only what a plan can need is here. Times i
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
@@ -31,6 +31,15 @@ def _no_macro(text: str) -> str:
 Plain = Annotated[str, AfterValidator(_no_macro)]
 
 
+class Filters(_Camel):
+    """Of JSON bodies, in this order. strip_params: names, by commas; set_params: whatever the client says;
+    set_params_by_id: by the name that the client asks for."""
+
+    strip_params: Annotated[Plain, Field(min_length=1)] | None = None
+    set_params: dict[str, Any] | None = None
+    set_params_by_id: dict[str, dict[str, Any]] | None = Field(None, alias="setParamsByID")
+
+
 class Entry(_Camel):
     """A model. cmd_stop: None = SIGTERM; env: `K=V`; ttl 0 = never unloaded by llama-swap itself."""
 
@@ -43,6 +52,7 @@ class Entry(_Camel):
     env: list[Annotated[Plain, Field(pattern=r"^[^=\s]+=")]]
     use_model_name: str | None = None
     aliases: list[str] = []
+    filters: Filters | None = None
     unload_timeout: Seconds | None = None
 
 
@@ -87,6 +97,10 @@ class Config(_Camel):
         aliases = [alias for entry in self.models.values() for alias in entry.aliases]
         if len({*aliases, *self.models}) != len(aliases) + len(self.models):
             raise ValueError("a name is used twice among models and aliases")
+        for name, entry in self.models.items():
+            by_name = entry.filters.set_params_by_id if entry.filters else None
+            if set(by_name or ()) - {name, *entry.aliases}:
+                raise ValueError(f"setParamsByID of {name} has a name that is not its own")
         matrix = self.routing.router.settings.matrix
         preload = self.hooks.on_startup.preload if self.hooks else []
         if strange := {*matrix.vars.values(), *preload} - set(self.models):

@@ -12,11 +12,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """A file to write. path: relative to the output folder, `llama-swap/config.yaml`."""
+    """A file to write. path: relative to the output folder, `llama-swap/config.yaml`; notes: what stack.yaml asks for
+    and this file cannot say, for whoever renders it."""
 
     path: str
     text: str
     mode: int = 0o644
+    notes: tuple[str, ...] = ()
 
 
 Templates = Callable[..., str]

@@ -13,11 +13,19 @@ class KvGroup:
 
     window: tokens that such a layer holds at most, None = all of the context. MLA and linear layers are told
     apart by what they hold: MLA by its small `values`, linear attention by `Weights.state` alone.
+    heads: parts that `values` is divided into among GPUs, none of which is divided further: KV heads, 1 for MLA's
+    latent; 0 = not known.
     """
 
     layers: int
     values: int
     window: int | None = None
+    heads: int = 0
+
+    def on(self, gpus: int) -> int:
+        """`values` on all of so many GPUs together under tensor parallelism: each has at least one head, a copy where
+        there are not enough (vllm/config/model.py, get_num_kv_heads)."""
+        return self.values * -(-self.heads // gpus) * gpus // self.heads if self.heads else self.values
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +65,14 @@ class Shape:
     quantization: str = ""
 
 
-def group(layers: list[tuple[int, int | None]]) -> tuple[KvGroup, ...]:
-    """(values, window) of each layer -> groups in the order of their first layer; layers with 0 values are left out."""
-    counts: dict[tuple[int, int | None], int] = {}
-    for values, window in layers:
-        if values > 0:
-            counts[values, window] = counts.get((values, window), 0) + 1
-    return tuple(KvGroup(count, values, window) for (values, window), count in counts.items())
+def group(layers: list[tuple[int, int | None, int]]) -> tuple[KvGroup, ...]:
+    """(values, window, heads) of each layer -> groups in the order of their first layer; those with 0 values are left
+    out."""
+    counts: dict[tuple[int, int | None, int], int] = {}
+    for layer in layers:
+        if layer[0] > 0:
+            counts[layer] = counts.get(layer, 0) + 1
+    return tuple(KvGroup(count, *layer) for layer, count in counts.items())
 
 
 def weights_key(source: Source) -> str:

@@ -34,6 +34,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     found.filters["quoted"] = _quoted
+    found.filters["flow"] = _flow
     return found
 
 
@@ -44,6 +45,11 @@ def _quoted(value: str) -> str:
     """
     if not isinstance(value, str):
         raise TypeError(f"not a text: {value!r}")
+    return _flow(value)
+
+
+def _flow(value: Any) -> str:
+    """Any JSON value in YAML's flow style, its texts as `quoted` has them."""
     text = json.dumps(value, ensure_ascii=False)
     return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in text)
 

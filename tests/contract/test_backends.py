@@ -237,22 +237,51 @@ def test_an_attached_server_is_told_nothing_that_it_cannot_take(name: str) -> No
     assert "is not started by us" in caught.value.problems[0].text
 
 
-@pytest.mark.parametrize("name", ["lm-studio", "ollama"])
+@pytest.mark.parametrize("name", ATTACHED)
 @pytest.mark.parametrize(
     "model",
     [
         {"serve": {"env": {"A": "b"}}},
         {"serve": {"port": 1}},
+        {"serve": {"unchecked_args": ["--x"]}},
         {"memory": {"kv": "1GiB"}},
         {"memory": {"kv_dtype": "q8"}},
+        {"memory": {"weights": "1GiB"}},
         {"parsers": {"tool": "hermes"}},
-        {"capabilities": ["rerank"]},
+        {"parsers": {"reasoning": "none"}},
+        {"gpus": [0]},
+        {"residency": "sleep"},
     ],
     ids=str,
 )
-def test_what_ollama_and_lm_studio_cannot_be_told_is_no_secret(name: str, model: dict[str, Any]) -> None:
-    with pytest.raises(PlanError):
+def test_what_an_attached_server_cannot_be_told_is_no_secret(name: str, model: dict[str, Any]) -> None:
+    with pytest.raises(PlanError) as caught:
         plan(name, **model)
+    (problem,) = caught.value.problems
+    assert "is not started by us: it takes no " in problem.text or "OLLAMA_KV_CACHE_TYPE" in problem.text
+
+
+@pytest.mark.parametrize("name", ["lm-studio", "ollama"])
+def test_what_ollama_and_lm_studio_cannot_do_is_no_secret(name: str) -> None:
+    with pytest.raises(PlanError, match="cannot be planned"):
+        plan(name, capabilities=["rerank"])
+
+
+@pytest.mark.parametrize("name", ATTACHED)
+def test_what_acts_with_an_attached_server_is_not_refused(name: str) -> None:
+    """The gateway counts, waits and sets parameters; the probe proves what is declared."""
+    found = plan(
+        name,
+        context=4096,
+        capabilities=["chat"],
+        family="qwen3",
+        residency="resident",
+        serve={"concurrency": 3, "queue": 1, "max_tokens": 100, "start_timeout": "5s"},
+        defaults={"temperature": 0},
+        strip=["seed"],
+    ).launches[0]
+    assert (found.serving.context, found.serving.concurrency, found.serving.max_tokens) == (4096, 3, 100)
+    assert (found.capabilities, found.ready.timeout) == (("chat",), 5)
 
 
 def test_ollama() -> None:
@@ -352,6 +381,7 @@ def test_openai_is_attached() -> None:
     assert found.how == Attach("https://api.example.com/v1", ("env", "CLOUD_KEY"))
     assert (found.owner, found.served_name, found.port) == ("external", "big", None)
     assert found.ready.path == "/v1/models"
-    with pytest.raises(PlanError) as caught:
-        plan("openai", serve={"extra_args": ["--x"]})
-    assert "is not started by us" in caught.value.problems[0].text
+    for key, value in (("ttl", "5m"), ("preload", True)):
+        with pytest.raises(PlanError) as caught:
+            plan("openai", residency="on-demand", **{key: value})
+        assert f"`{key}` has no meaning there" in caught.value.problems[0].text

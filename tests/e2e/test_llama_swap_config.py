@@ -16,11 +16,13 @@ import httpx
 import pytest
 
 from orchestrator import pipeline
+from orchestrator.core import routing
 from orchestrator.core.launch import Process, Ready
 from orchestrator.core.plan import Plan
 from orchestrator.core.targets.llama_swap import TARGET
 from orchestrator.edge import templates
 from tests.components import REPOSITORY
+from tests.gateways import upstream
 from tests.planned import local, planned, stack
 from tests.plans import fake
 
@@ -153,6 +155,52 @@ def test_a_role_and_an_alias_lead_to_the_model_in_llama_swap_itself(
         for name in ("a", "ay", "default"):
             reply = client.post("/v1/chat/completions", json=body | {"model": name})
             assert reply.status_code == 200, reply.text
+
+
+def test_what_is_set_in_requests_by_llama_swap_is_what_our_gateway_would_set(
+    tmp_path: Path, require: Callable[[str], Path], free_port: Callable[[], int]
+) -> None:
+    """Both are asked the same: the engine gets the same but for the default that cannot be said there."""
+    stop = ["\x7f", "# x", "é😀", " a\t", "'\"\\\\"]
+    shape = {
+        "strip": ["seed", "top_k"],
+        "defaults": {"top_k": 40, "temperature": 0.7},
+        "variants": {"a-exact": {"temperature": 0, "stop": stop}, "a-long": {"max_tokens": 9}},
+    }
+    base = planned(stack({"a": local(**shape, roles=["default"])}))
+    asleep = Process((sys.executable, "-c", "import time; time.sleep(600)"))
+    with upstream() as port:
+        launch = replace(base.launches[0], port=port, how=asleep, ready=Ready("/health", 30), served_name="a")
+        plan = replace(base, launches=(launch,))
+        with running(require("llama-swap"), rendered(plan, tmp_path), free_port()) as (process, client):
+            assert answers(process, client)
+
+            def sent(model: str, **body: object) -> dict[str, object]:
+                """What the engine gets of it."""
+                asked = {"messages": [], "model": model, **body}
+                reply = client.post("/v1/chat/completions", json=asked)
+                assert reply.status_code == 200, reply.text
+                log = httpx.get(f"http://127.0.0.1:{port}/log").json()
+                found: dict[str, object] = json.loads([row["body"] for row in log if row["body"]][-1])
+                made, ours = decided(plan, model, asked), {**found, "model": model}
+                assert ours == {key: made[key] for key in made if key != "temperature" or key in found}
+                return found
+
+            assert sent("a", seed=1, top_k=3)["top_k"] == 40
+            assert "temperature" not in sent("default", n=2)
+            assert sent("a", temperature=0.1)["temperature"] == 0.1
+            exact = sent("a-exact", temperature=0.9, seed=1)
+            assert (exact["temperature"], exact["stop"]) == (0, stop)
+            unknown = client.post("/v1/chat/completions", json={"messages": [], "model": "a-long"})
+            assert unknown.status_code == 404
+
+
+def decided(plan: Plan, name: str, body: dict[str, object]) -> dict[str, object]:
+    """The body as our gateway would change it."""
+    edits = routing.edits(plan, name, "/v1/chat/completions")
+    out, added = edits.decide(set(body), {key for key, value in body.items() if value is not None})
+    kept = {key: value for key, value in body.items() if key not in out}
+    return kept | {key: json.loads(value) for key, value in added.items()}
 
 
 @pytest.mark.parametrize(

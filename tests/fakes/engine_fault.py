@@ -6,6 +6,9 @@ import re
 class Fault:
     """A healthy engine's behaviour at each step; a fault overrides the step at which it goes wrong."""
 
+    late = False
+    """A streamed request is rejected after its 200 has gone out: as an event of the stream."""
+
     def refuse(self, body):
         """(status, text) when the request is rejected."""
 

@@ -112,6 +112,18 @@ class RequiredIgnored(Fault):
 
 
 @fault
+class RequiredRefused(Fault):
+    """As rapid-mlx without its kernel: 422, and in a stream an error after the 200."""
+
+    late = True
+
+    def refuse(self, body):
+        if body.get("tool_choice") == "required":
+            return 422, "Forced tool choice produced no valid tool call."
+        return None
+
+
+@fault
 class NamedIgnored(Fault):
     def choice(self, choice):
         return "auto" if isinstance(choice, dict) else choice

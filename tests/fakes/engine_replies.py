@@ -68,7 +68,11 @@ def reply(body, style):
         return Answer(400, parts=[json.dumps(error(text, "invalid_request_error")).encode()])
     if refusal := fault.refuse(body):
         status, text = refusal
-        return Answer(status, parts=[json.dumps(error(text, "invalid_request_error")).encode()])
+        value = json.dumps(error(text, "invalid_request_error"))
+        if fault.late and streamed:
+            events = [_event(value, style.sse), _event("[DONE]", style.sse)]
+            return Answer(content_type="text/event-stream", parts=events)
+        return Answer(status, parts=[value.encode()])
     prompt = len(json.dumps([fault.sees_tools(body), fault.sees_messages(body)])) // 4
     body["messages"], body["tools"] = fault.sees_messages(body), fault.sees_tools(body)
     body["tool_choice"] = fault.choice(body.get("tool_choice", "auto"))

@@ -58,7 +58,7 @@ def test_a_folder(tmp_path: Path) -> None:
     folder = model_folder(tmp_path / "m")
     found = one(path=str(folder))
     assert (found.path, found.size, found.model_type, found.context) == (str(folder), 420, "qwen3", 4096)
-    assert found.kv == (KvGroup(2, 32),)
+    assert found.kv == (KvGroup(2, 32, heads=2),)
     assert found.template == "{{ messages }}"
     assert found.origin == str(folder / "config.json")
 
@@ -93,7 +93,7 @@ def test_a_projector_and_a_draft_model_take_memory(tmp_path: Path) -> None:
 def test_a_folders_draft_model_takes_memory(tmp_path: Path) -> None:
     draft = model_folder(tmp_path / "d")
     found = one(path=str(model_folder(tmp_path / "m")), draft=str(draft))
-    assert (found.size, found.kv) == (840, (KvGroup(2, 32), KvGroup(2, 32)))
+    assert (found.size, found.kv) == (840, (KvGroup(2, 32, heads=2), KvGroup(2, 32, heads=2)))
 
 
 @pytest.mark.parametrize(

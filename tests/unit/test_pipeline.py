@@ -10,7 +10,8 @@ import pytest
 
 from orchestrator import pipeline
 from orchestrator.core.host_json import host_to_json
-from orchestrator.core.planner.plan_json import plan_from_json
+from orchestrator.core.plan import Plan
+from orchestrator.core.planner.plan_json import plan_from_json, plan_to_json
 from orchestrator.edge.discover import targets
 from orchestrator.edge.paths import StackPaths
 from orchestrator.errors import Drift, PlanError, SpecError
@@ -111,6 +112,46 @@ def test_a_host_file_with_weights_needs_nothing_of_this_machine(work: Path) -> N
     assert "--prompt-cache-bytes" in found.host.engines["mlx-lm"].flags
     assert len(pipeline.wanted(found)) == 4
     assert pipeline.with_weights(found) is found
+
+
+def in_an_image(folder: Path, arguments: str, image: str) -> Plan:
+    """The workstation's plan, with `extra_args` for a model that runs in that image."""
+    example, serve = REPOSITORY / "examples/cuda-workstation", "serve: {concurrency: 8, queue: 32"
+    text = (example / "stack.yaml").read_text()
+    assert serve in text
+    text = text.replace(serve, f"{serve}, extra_args: [{arguments}]")
+    (folder / "stack.yaml").write_text(text.replace("vllm/vllm-openai:v0.32.0", image))
+    return pipeline.make_plan(pipeline.prepare(folder / "stack.yaml", example / "host.json"))
+
+
+def test_flags_for_an_image_are_checked_against_the_list_of_the_version_in_its_tag(tmp_path: Path) -> None:
+    image = f"mirror.example.com/vllm:v0.32.0@sha256:{'0' * 64}"
+    with pytest.raises(PlanError) as caught:
+        in_an_image(tmp_path, "--enforce-eagre", image)
+    (problem,) = caught.value.problems
+    assert problem.where == "models.qwen3-coder-30b.serve.extra_args.0"
+    assert "extra_args" in problem.excerpt
+    assert problem.text == f"vllm {image} has no flag --enforce-eagre"
+    assert problem.mend == "did you mean --enforce-eager?"
+    good = in_an_image(tmp_path, "--enforce-eager", image)
+    assert not [warning for warning in good.warnings if "extra_args" in warning]
+    assert plan_to_json(good) == plan_to_json(in_an_image(tmp_path, "--enforce-eager", image))
+
+
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [
+        ("vllm/vllm-openai:v0.31.1", "no list of vllm 0.31.1 ships with this package"),
+        ("vllm/vllm-openai:nightly", "the image's tag says no version"),
+    ],
+)
+def test_flags_for_an_image_of_another_version_are_not_checked_and_the_plan_says_why(
+    tmp_path: Path, image: str, why: str
+) -> None:
+    made = in_an_image(tmp_path, "--enforce-eagre", image)
+    told = [warning for warning in made.warnings if "extra_args" in warning]
+    words = f"extra_args are not checked: the flags of vllm {image} are not known ({why})"
+    assert told == [f"qwen3-coder-30b: {words}"]
 
 
 def test_a_broken_host_file_is_an_error(work: Path) -> None:

@@ -70,7 +70,7 @@ models = some(
     preload=st.booleans(),
     parsers=some(tool=text, reasoning=text),
     defaults=maps(text, json),
-    strip=st.lists(text, max_size=2),
+    strip=st.lists(text, max_size=2, unique=True),
     gpus=st.lists(st.integers(0, 9) | st.just("GPU-1a2b"), min_size=1, max_size=2),
 )
 stacks = some(

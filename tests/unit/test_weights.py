@@ -26,5 +26,18 @@ def test_a_sources_key(source: dict[str, Any], key: str) -> None:
 
 
 def test_layers_are_grouped_in_the_order_of_their_first() -> None:
-    layers = [(8, 4), (8, None), (8, 4), (0, None), (2, None)]
-    assert group(layers) == (KvGroup(2, 8, 4), KvGroup(1, 8), KvGroup(1, 2))
+    layers = [(8, 4, 2), (8, None, 2), (8, 4, 2), (0, None, 2), (2, None, 2), (2, None, 1)]
+    full, window = KvGroup(1, 8, None, 2), KvGroup(2, 8, 4, 2)
+    assert group(layers) == (window, full, KvGroup(1, 2, None, 2), KvGroup(1, 2, None, 1))
+
+
+@pytest.mark.parametrize(
+    ("heads", "gpus", "each"), [(8, 4, 2), (8, 8, 1), (2, 4, 1), (1, 8, 1), (8, 3, 3), (4, 1, 4), (1, 1, 1)]
+)
+def test_each_gpu_holds_at_least_one_whole_head(heads: int, gpus: int, each: int) -> None:
+    """As vLLM: max(1, heads // GPUs), which must be even there."""
+    assert KvGroup(1, heads * 256, heads=heads).on(gpus) == gpus * each * 256
+
+
+def test_heads_that_are_not_known_count_as_divided() -> None:
+    assert KvGroup(1, 100).on(4) == 100

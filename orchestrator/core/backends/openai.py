@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orchestrator.core.attached import External, key_of
+from orchestrator.core.attached import External, key_of, not_ours
 from orchestrator.core.backend import Built, Can, Request
 from orchestrator.core.host import Host
 from orchestrator.core.launch import Attach, Ready
@@ -11,13 +11,15 @@ from orchestrator.core.spec import Model, Source
 
 class OpenAI(External):
     name = "openai"
-    kv_dtypes = frozenset({"f16", "bf16", "q8", "q4", "fp8"})
 
     def supports(self, model: Model, source: Source, host: Host) -> str | None:
         if source.url is None:
             return "needs `url`, the API root of the server"
-        if model.serve.extra_args or model.serve.unchecked_args:
-            return "is not started by us: it takes no extra_args"
+        if wrong := not_ours(model):
+            return wrong
+        for key in ("ttl", "preload"):
+            if getattr(model, key):
+                return f"is not started by us, and its API loads and unloads nothing: `{key}` has no meaning there"
         return None
 
     def launch(self, request: Request) -> Built:

@@ -164,13 +164,13 @@ TABLE: dict[Code, Row] = {
     Code.REQUIRED_IGNORED: Row(
         _V,
         "N",
-        "tool_choice required is not obeyed (D where the backend claims it)",
+        "tool_choice required is not obeyed, or refused (D where the backend claims it)",
         "do not rely on tool_choice: required here",
     ),
     Code.NAMED_IGNORED: Row(
         _V,
         "N",
-        "a named tool_choice is not obeyed (D where the backend claims it)",
+        "a named tool_choice is not obeyed, or refused (D where the backend claims it)",
         "do not rely on a named tool_choice here",
     ),
     Code.NONE_IGNORED: Row(

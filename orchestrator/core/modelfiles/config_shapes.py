@@ -51,7 +51,9 @@ def config_shape(config: Config) -> Shape:
     text = _language(config)
     layers = _int(text, "num_hidden_layers", "n_layer", "n_layers", "num_layers")
     kinds = _kinds(text, min(layers, 10_000))
-    each = [(_values(text, kind, i), _window(text) if kind == "window" else None) for i, kind in enumerate(kinds)]
+    held = [_values(text, kind, i) for i, kind in enumerate(kinds)]
+    windows = [_window(text) if kind == "window" else None for kind in kinds]
+    each = [(values, window, heads) for (values, heads), window in zip(held, windows, strict=True)]
     kept = each[: len(each) - _int(text, "num_kv_shared_layers")]
     return Shape(
         model_type=_text(config, "model_type") or _text(text, "model_type"),
@@ -134,13 +136,13 @@ def _windowed(text: Config, layers: int) -> list[Kind]:
     return ["window" if kind in _WINDOWED and text.get("use_sliding_window") is None else "full"] * layers
 
 
-def _values(text: Config, kind: Kind, layer: int) -> int:
-    """K and V numbers per token of one layer."""
+def _values(text: Config, kind: Kind, layer: int) -> tuple[int, int]:
+    """(K and V numbers per token of one layer, KV heads that they are of)."""
     if kind not in ("full", "window"):
-        return 0
+        return 0, 0
     if rank := _int(text, "kv_lora_rank"):
         # MLA keeps the latent and the rope part of the key; deepseek_v32's indexer keeps a key of its own
-        return rank + _int(text, "qk_rope_head_dim") + _int(text, "index_head_dim")
+        return rank + _int(text, "qk_rope_head_dim") + _int(text, "index_head_dim"), 1
     heads = _int(text, "num_attention_heads", "n_head", "n_heads")
     per_layer = _list(text, "num_key_value_heads")
     kv_heads = (
@@ -154,7 +156,7 @@ def _values(text: Config, kind: Kind, layer: int) -> int:
         key = wide
         if text.get("attention_k_eq_v") is True:
             kv_heads = _int(text, "num_global_key_value_heads", default=kv_heads)
-    return kv_heads * (key + _int(text, "v_head_dim", default=key))
+    return kv_heads * (key + _int(text, "v_head_dim", default=key)), kv_heads
 
 
 def _state(text: Config) -> int:

@@ -60,7 +60,8 @@ def gguf_shape(metadata: Mapping[str, Any]) -> Shape:
     holding = range(layers - min(meta.number("attention.shared_kv_layers"), layers))
     recurrent = [_recurrent(meta, i, layers) for i in range(layers)]
     windows = _windows(meta, layers)
-    each = [(0 if recurrent[i] else _values(meta, i, windows[i] is not None), windows[i]) for i in holding]
+    # llama.cpp divides layers among GPUs, never heads
+    each = [(0 if recurrent[i] else _values(meta, i, windows[i] is not None), windows[i], 0) for i in holding]
     kind = metadata.get("general.file_type")
     named = _FILE_TYPES[kind] if isinstance(kind, int) and 0 <= kind < len(_FILE_TYPES) else ""
     return Shape(

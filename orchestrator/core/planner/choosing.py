@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from orchestrator.core import memory
 from orchestrator.core.backend import Backends
@@ -70,7 +71,8 @@ def choose(
         declared = bool(candidate.model.gpus or any(candidate.model.memory.gpu.values()))
         # a user's own command (no engine of ours to know) is where the file says it is
         uses = candidate.backend.uses_gpus or (declared and not candidate.backend.needs_engine)
-        least, able = sizing.least_of(candidate), Able(uses, candidate.backend.offloads, candidate.weights is not None)
+        able = Able(uses, candidate.backend.offloads, candidate.weights is not None)
+        least = partial(sizing.least_of, candidate)
         return place(candidate.model, host, left, least, able, busy=busy, layers=layers)
 
     def misfit(candidate: Chosen) -> str | None:
@@ -79,7 +81,7 @@ def choose(
             return found.text
         if not found.pools:
             return None
-        needed, room = sizing.least_of(candidate), found.limit(left)
+        needed, room = sizing.least_of(candidate, len(found.gpus)), found.limit(left)
         words = f"needs {show_size(needed)}, {show_size(max(room, 0))} are left in {', '.join(found.pools)}"
         return words if needed > room else None
 

@@ -174,7 +174,8 @@ def _check_flags(chosen: Chosen, built: Built, notes: Notes) -> None:
     for i, text, mend in flags.complaints(serve.extra_args, known, chosen.backend.owned_flags, engine):
         notes.problem(path(("models", chosen.model_id, "serve", "extra_args", i)), text, mend)
     if serve.extra_args and not known:
-        notes.warnings.append(f"{chosen.model_id}: extra_args are not checked: the flags of {engine} are not known")
+        why = f"the flags of {engine} are not known ({flags.unknown(chosen)})"
+        notes.warnings.append(f"{chosen.model_id}: extra_args are not checked: {why}")
     theirs = {*serve.extra_args, *serve.unchecked_args}
     ours = [text for text in built.how.argv if text not in theirs and text.startswith("--")]
     missing = sorted({flag for _, flag in flags.named(ours) if known and flag not in known})

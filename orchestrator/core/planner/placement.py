@@ -6,7 +6,7 @@ four or eight of them together where none does. Nothing is split between GPU and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from orchestrator.core.host import Gpu, Host
@@ -18,6 +18,7 @@ from orchestrator.core.units import show_size
 GROUPS = (1, 2, 4, 8)
 """Numbers of GPUs that tensor parallelism can use: a model's heads are divided evenly."""
 Rooms = Mapping[str, int]
+Least = Callable[[int], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ class Place:
         if self.host:
             return sum(free) + min(rooms[self.host], self.caps.get(self.host, rooms[self.host]))
         return min(free) * len(free)
+
+    @property
+    def allowed(self) -> int:
+        """The most that weights and KV may take by `memory.gpu` alone, which names at least one of the GPUs."""
+        return (min(self.caps[pool] for pool in self.pools if pool in self.caps) - self.work) * len(self.pools)
 
     def split(self, weights: int, kv: int, words: str) -> tuple[Reservation, ...]:
         """Evenly over the GPUs; or so many layers on them as their caps hold, the rest in host memory."""
@@ -95,10 +101,10 @@ class Able:
 
 
 def place(
-    model: Model, host: Host, rooms: Rooms, least: int, able: Able, *, busy: Rooms, layers: int
+    model: Model, host: Host, rooms: Rooms, least: Least, able: Able, *, busy: Rooms, layers: int
 ) -> Place | Misplaced:
-    """rooms: what is left of each pool; least: bytes of the weights with a modest KV; busy: bytes of models that
-    may have to take turns with it; layers of the model, 0 = unknown."""
+    """rooms: what is left of each pool; least: bytes of the weights with a modest KV on so many GPUs; busy: bytes of
+    models that may have to take turns with it; layers of the model, 0 = unknown."""
     main = "unified" if host.apple else "host"
     uses_gpus = able.uses_gpus and (not model.memory.gpu or any(model.memory.gpu.values()))
     caps = {main: model.memory.host} if model.memory.host is not None else {}
@@ -156,7 +162,7 @@ def _declared(model: Model, host: Host) -> tuple[Gpu, ...] | Misplaced:
 
 
 def _roomiest(
-    gpus: Sequence[Gpu], rooms: Rooms, busy: Rooms, least: int, wanted: int | None
+    gpus: Sequence[Gpu], rooms: Rooms, busy: Rooms, least: Least, wanted: int | None
 ) -> tuple[tuple[Gpu, ...], str]:
     """The fewest GPUs that hold it, those with most room; as many as there are if even they do not."""
 
@@ -164,7 +170,7 @@ def _roomiest(
         return busy[gpu_pool(gpu.index)] - rooms[gpu_pool(gpu.index)], gpu.index
 
     def holds(group: Sequence[Gpu]) -> bool:
-        return Place(tuple(gpu_pool(gpu.index) for gpu in group), tuple(group)).limit(rooms) >= least
+        return Place(tuple(gpu_pool(gpu.index) for gpu in group), tuple(group)).limit(rooms) >= least(len(group))
 
     # a smaller GPU that is idle comes after a busy one that alone is large enough
     ordered = sorted(gpus, key=lambda gpu: (not holds((gpu,)), *idle(gpu)))
@@ -181,4 +187,4 @@ def _roomiest(
             break
     if len(best) == 1:
         return best, "the GPU with most room" if len(gpus) > 1 else "the only GPU"
-    return best, f"{show_size(least)} fit on no fewer GPUs"
+    return best, f"{show_size(least(len(best)))} fit on no fewer GPUs"

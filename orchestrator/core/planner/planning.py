@@ -12,6 +12,7 @@ from orchestrator.core.host import Host
 from orchestrator.core.launch import Launch
 from orchestrator.core.plan import Plan, Pool
 from orchestrator.core.planner import choosing, launching, ports, sets, sizing
+from orchestrator.core.planner.flags import NO_LISTS, Lists, told
 from orchestrator.core.planner.notes import Notes
 from orchestrator.core.planner.sizing import Item, less
 from orchestrator.core.spec import Stack
@@ -37,8 +38,10 @@ def plan(
     backends: Backends,
     force: frozenset[str] = frozenset(),
     where: Where | None = None,
+    lists: Lists = NO_LISTS,
 ) -> Plan:
-    """weights: by `weights_key(source)`; name: the stack's; force: models that may exceed memory.
+    """weights: by `weights_key(source)`; name: the stack's; force: models that may exceed memory; lists: the flags of
+    engines in container images.
 
     Raises PlanError with all problems, each with its place in stack.yaml.
     """
@@ -51,6 +54,7 @@ def plan(
     residents = _residents(stack, default, notes)
     pools = choosing.pools(stack, host, notes)
     items = choosing.choose(stack, host, weights, backends, pools, residents, force, notes)
+    items = told(items, lists)
     used = choosing.used(stack, host, items, notes)
     found = sizing.sizes(
         used,

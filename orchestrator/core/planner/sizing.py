@@ -52,7 +52,7 @@ class Item:
     cache: Cache = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "cache", cache_of(self.chosen))
+        object.__setattr__(self, "cache", cache_of(self.chosen, len(self.place.gpus)))
 
     @property
     def external(self) -> bool:
@@ -76,7 +76,7 @@ class Item:
         if declared is not None:
             return declared
         if self.cache.reserves == "paged" and self.chosen.model.memory.gpu and self.place.gpus:
-            return max(0, self.place.limit(self.place.caps) - self.weights)  # all that `memory.gpu` leaves
+            return max(0, self.place.allowed - self.weights)  # all that `memory.gpu` leaves
         return self.full_kv(context)
 
     def full_kv(self, context: int) -> int:
@@ -122,9 +122,11 @@ class Item:
         return self.place.split(self.weights, kv, formula)
 
 
-def cache_of(chosen: Chosen) -> Cache:
+def cache_of(chosen: Chosen, gpus: int) -> Cache:
+    """gpus: that it is on. A paged cache is divided by heads (vLLM's tensor parallelism), any other by layers."""
     running = None if chosen.backend.reserves == "cached" else chosen.model.memory.kv_dtype
-    return Cache(chosen.backend.reserves, chosen.model.serve.concurrency, KV_BYTES[running])
+    parts = max(1, gpus) if chosen.backend.reserves == "paged" else 1
+    return Cache(chosen.backend.reserves, chosen.model.serve.concurrency, KV_BYTES[running], parts)
 
 
 def known(chosen: Chosen) -> bool:
@@ -147,13 +149,13 @@ def most_of(chosen: Chosen) -> int:
     return chosen.model.context or (chosen.weights.context if chosen.weights else 0) or USUAL
 
 
-def least_of(chosen: Chosen) -> int:
-    """Weights with a modest KV cache, before it has a place."""
+def least_of(chosen: Chosen, gpus: int) -> int:
+    """Weights with a modest KV cache on so many GPUs, before it has a place."""
     model = chosen.model
     modest = min(most_of(chosen), model.context or USUAL)
     kv = model.memory.kv
     if kv is None:
-        kv = kv_bytes(chosen.weights, modest, cache_of(chosen)) if chosen.weights else 0
+        kv = kv_bytes(chosen.weights, modest, cache_of(chosen, gpus)) if chosen.weights else 0
     return weights_of(chosen) + kv
 
 
@@ -251,7 +253,7 @@ def _in_declared_kv(item: Item, kv: int) -> tuple[int, str, str]:
     """(context, reason, error): `memory.kv` must hold one full context."""
     chosen, cache = item.chosen, item.cache
     assert chosen.weights is not None
-    one = Cache("paged" if cache.reserves == "paged" else "slots", 1, cache.per_value)
+    one = replace(cache, reserves="paged" if cache.reserves == "paged" else "slots", concurrency=1)
     if declared := chosen.model.context:
         needed = kv_bytes(chosen.weights, declared, one)
         error = f"memory.kv is {show_size(kv)}, one context of {declared} tokens takes {show_size(needed)}"

@@ -38,6 +38,9 @@ Requests
   and ours goes out under the name that the path knows.
 - `serve.max_tokens` is a start flag where the engine has one, else it is set in requests: always where the engine's own
   default would cut answers off, elsewhere when it is declared.
+- `stack render llama-swap` is for use without our gateway: llama-swap's own filters then strip and know the variants,
+  but set a default only where its key is stripped, for they override the client. A variant that they cannot say whole
+  has no name there. What is left out is named in the file and on stderr.
 - Variants are in /v1/models. A model without `vision` answers 400 to an image: some engines leave it out in silence.
 
 Serving

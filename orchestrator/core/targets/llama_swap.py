@@ -2,7 +2,8 @@
 
 Under our daemon llama-swap only starts, stops and proxies: we decide when, so nothing is preloaded and no ttl runs; it
 knows no further names, so that a new one does not change its config, which would stop every engine.
-Rendered for use by itself it has the plan's ttl and preloads the residents. Both times the matrix holds memory.
+Rendered for use by itself it has the plan's ttl, preloads the residents, and sets in requests what it can of what our
+gateway would (core/swap_filters.py). Both times the matrix holds memory.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from orchestrator.core import containers
 from orchestrator.core.launch import Attach, Container, Launch, Process, marker
 from orchestrator.core.plan import Plan
 from orchestrator.core.swap_config import Config, Entry, Hooks, Matrix, OnStartup, Router, RouterSettings, Routing
+from orchestrator.core.swap_filters import Said, said
 from orchestrator.core.swap_versions import OLDEST, UNLOAD_TIMEOUT, known_version
 from orchestrator.core.target import Artifact, Templates
 from orchestrator.core.trouble import path
@@ -32,7 +34,9 @@ class LlamaSwap:
 
     def render(self, plan: Plan, templates: Templates) -> tuple[Artifact, ...]:
         values = config(plan).model_dump(by_alias=True, exclude_none=True)
-        return (Artifact(PATH, templates("llama-swap/config.yaml.j2", stack=plan.name, config=values)),)
+        notes = tuple(note for launch in _ours(plan) for note in _said(plan, launch).notes)
+        text = templates("llama-swap/config.yaml.j2", stack=plan.name, config=values, notes=notes)
+        return (Artifact(PATH, text, notes=notes),)
 
 
 TARGET = LlamaSwap()
@@ -43,7 +47,7 @@ def config(plan: Plan) -> Config:
 
     Raises PlanError: nothing to run, a version that is too old, a `${` that llama-swap would take for a macro.
     """
-    launches = [launch for launch in plan.launches if not isinstance(launch.how, Attach)]
+    launches = _ours(plan)
     version = known_version(plan.host.llama_swap)
     problems = [problem for launch in launches for problem in _macros(plan, launch)]
     if not launches:
@@ -52,7 +56,7 @@ def config(plan: Plan) -> Config:
         raise PlanError(f"llama-swap v{version} is too old: v{OLDEST} is needed", mend="update llama-swap")
     if problems:
         raise PlanError("llama-swap cannot say this", problems=problems)
-    alone = plan.supervisor != "llama-swap"
+    alone = _alone(plan)
     preload = [launch.model for launch in launches if launch.serving.residency == "resident" or launch.serving.preload]
     return Config(
         health_check_timeout=max(15, *(launch.ready.timeout for launch in launches)),
@@ -66,6 +70,20 @@ def config(plan: Plan) -> Config:
     )
 
 
+def _ours(plan: Plan) -> list[Launch]:
+    return [launch for launch in plan.launches if not isinstance(launch.how, Attach)]
+
+
+def _alone(plan: Plan) -> bool:
+    """Used by itself: neither our daemon nor our gateway is there."""
+    return plan.supervisor != "llama-swap"
+
+
+def _said(plan: Plan, launch: Launch) -> Said:
+    """Nothing where our gateway applies it."""
+    return said(plan.stack.models[launch.model], launch) if _alone(plan) else Said()
+
+
 def command(argv: tuple[str, ...]) -> str:
     """argv as llama-swap's `cmd`, which is split like a POSIX shell's words, after a look at its lines: one that begins
     with `#` is dropped and a `\\` at the end joins two. So a line break inside an argument is fenced by quotes."""
@@ -73,8 +91,9 @@ def command(argv: tuple[str, ...]) -> str:
 
 
 def _entry(plan: Plan, launch: Launch, version: int | None, alone: bool) -> Entry:
-    serving = launch.serving
+    serving, requests = launch.serving, _said(plan, launch)
     names = [name for name, model in plan.names.items() if model == launch.model and name != launch.model]
+    names = [name for name in names if name not in requests.silent]
     grace = GRACE if version is not None and version >= UNLOAD_TIMEOUT else None
     return Entry(
         cmd=command(_argv(plan, launch)),
@@ -86,6 +105,7 @@ def _entry(plan: Plan, launch: Launch, version: int | None, alone: bool) -> Entr
         env=[f"{name}={value}" for name, value in sorted(_environment(plan, launch).items())],
         use_model_name=launch.served_name if launch.served_name != launch.model else None,
         aliases=names if alone else [],
+        filters=requests.filters,
         unload_timeout=grace,
     )
 

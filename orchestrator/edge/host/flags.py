@@ -59,6 +59,13 @@ def captured(name: str) -> tuple[str, tuple[str, ...]]:
     return head.removeprefix("#").split()[-1], tuple(rest.split())
 
 
+def shipped() -> dict[tuple[str, str], tuple[str, ...]]:
+    """(backend, version) -> flags, of every list that ships with the package: for engines in container images."""
+    folder = resources.files("orchestrator") / "engines" / "flags"
+    names = sorted(item.name.removesuffix(".txt") for item in folder.iterdir() if item.name.endswith(".txt"))
+    return {(name, version): flags for name in names for version, flags in (captured(name),)}
+
+
 def _run(name: str, engine: Engine) -> tuple[str, ...]:
     # COLUMNS: argparse and rich wrap and cut options in a narrow terminal
     env = {**os.environ, "COLUMNS": "400", "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "TERM": "dumb"}

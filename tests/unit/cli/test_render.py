@@ -29,6 +29,22 @@ def test_one_target_is_printed(studio: Cli) -> None:
     assert yaml.safe_load(done.stdout) == yaml.safe_load(golden)
 
 
+def test_what_a_target_cannot_say_is_told_beside_it(studio: Cli) -> None:
+    file = studio.home.work / "stack.yaml"
+    text = file.read_text()
+    model = "  qwen3-coder-30b:\n"
+    assert model in text
+    file.write_text(text.replace(model, f"{model}    defaults: {{top_p: 0.9}}\n    strip: [seed]\n", 1))
+    done = studio("render", "llama-swap", *HOST)
+    assert done.returncode == 0
+    told = "models.qwen3-coder-30b.defaults.top_p: is not set: llama-swap would set it whatever the client says"
+    assert done.stderr == f"llama-swap/config.yaml: left out: {told}\n"
+    assert f"# Not here: {told}\n" in done.stdout
+    assert yaml.safe_load(done.stdout)["models"]["qwen3-coder-30b"]["filters"] == {"stripParams": "seed"}
+    (artifact,) = json.loads(studio("render", "llama-swap", *HOST, "--json").stdout)
+    assert artifact["notes"] == [told]
+
+
 def test_all_targets_of_the_hosts_system_and_what_is_left_out(studio: Cli) -> None:
     done = studio("render", "--out", "out", *HOST)
     assert done.returncode == 0, done.stderr

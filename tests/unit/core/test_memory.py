@@ -56,6 +56,15 @@ def test_a_paged_cache_holds_whole_pages_and_a_spare_one() -> None:
     assert memory.kv_bytes(window, 64, cache) == 100 * 2 * (128 + 128) + 2 * 1000
 
 
+def test_heads_that_are_too_few_for_the_gpus_are_copied() -> None:
+    two = weights(kv=(KvGroup(5, 256, heads=2),))
+    cache = Cache("paged", 4, gpus=4)
+    assert memory.kv_bytes(two, 8192, cache) == 2 * memory.kv_bytes(two, 8192, Cache("paged", 4, gpus=2))
+    assert "5 layers x 256 values x 2 copies x 2 B x 8320 tokens" in memory.kv_formula(two, 8192, cache)
+    latent = weights(kv=(KvGroup(61, 576, heads=1),))
+    assert memory.kv_bytes(latent, 8192, Cache("paged", 1, gpus=8)) == 8 * 61 * 576 * 2 * (8192 + 128)
+
+
 def test_a_quantized_cache_counts_its_scales() -> None:
     q8 = Cache("slots", 1, memory.KV_BYTES["q8"])
     assert memory.kv_bytes(weights(), 1024, q8) == 5 * 256 * 1024 * 34 // 32

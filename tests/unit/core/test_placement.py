@@ -29,6 +29,10 @@ def cuda(*sizes: int, memory: int = 128 * GIB, mig: bool = False) -> Host:
     return replace(linux(memory), gpus=gpus)
 
 
+def with_vllm(host: Host) -> Host:
+    return replace(host, engines={**ENGINES, "vllm": VLLM})
+
+
 def gguf(size: int, layers: int = 40, values: int = 2048) -> Weights:
     """GiB of weights; KV of 160 KiB a token."""
     return weights("/w/m.gguf", size * GIB, 32768, kv=(KvGroup(layers, values),))
@@ -171,11 +175,12 @@ SIZES = st.lists(st.integers(8, 80), min_size=1, max_size=8)
 MODELS = st.dictionaries(
     st.sampled_from("abcdef"),
     st.tuples(
-        st.sampled_from(["llama-cpp", "mlx-lm"]),
+        st.sampled_from(["llama-cpp", "mlx-lm", "vllm"]),
         st.integers(1, 120),
         st.sampled_from([None, "resident", "on-demand"]),
         st.sampled_from([None, [0], [0, 1], [1]]),
         st.sampled_from([None, {"gpu": {0: "6GiB"}}, {"gpu": {0: "4GiB"}, "host": "40GiB"}, {"host": "9GiB"}]),
+        st.sampled_from([0, 1, 2, 8]),
     ),
     min_size=1,
 )
@@ -197,19 +202,19 @@ def test_a_resident_leaves_the_share_of_the_gpu_that_another_is_promised() -> No
 
 @given(SIZES, MODELS, st.booleans())
 def test_no_planned_set_exceeds_any_pool(sizes: list[int], models: dict[str, Any], mig: bool) -> None:
-    host = cuda(*sizes, mig=mig)
+    host = with_vllm(cuda(*sizes, mig=mig))
     shapes = {
         name: local(
             f"/{name}.gguf" if backend == "llama-cpp" else f"/{name}",
             backend,
             **{key: value for key, value in (("residency", kept), ("gpus", gpus), ("memory", memory)) if value},
         )
-        for name, (backend, _, kept, gpus, memory) in models.items()
+        for name, (backend, _, kept, gpus, memory, _) in models.items()
     }
     known = {}
-    for name, (backend, size, *_) in models.items():
+    for name, (backend, size, *_, heads) in models.items():
         path = f"/{name}.gguf" if backend == "llama-cpp" else f"/{name}"
-        known[path] = replace(gguf(0), path=path, size=size * 512 * MIB)
+        known[path] = replace(gguf(0), path=path, size=size * 512 * MIB, kv=(KvGroup(40, 2048, heads=heads),))
     try:
         made = planned(stack(shapes), host, known)
     except PlanError:
@@ -227,6 +232,10 @@ def test_no_planned_set_exceeds_any_pool(sizes: list[int], models: dict[str, Any
     for launch in made.launches:
         assert {part.pool for part in launch.memory} <= room.keys()
         assert all(min(part.weights, part.kv, part.work) >= 0 for part in launch.memory)
+        backend, *_, memory, heads = models[launch.model]
+        if backend == "vllm" and heads and not memory and (gpus := [p for p in launch.memory if p.work]):
+            each = -(-heads // len(gpus)) * 2048 // heads
+            assert all(part.kv >= 40 * each * 2 * launch.serving.context for part in gpus)
     assert planned(stack(shapes), host, dict(reversed(known.items()))) == made
 
 
@@ -270,11 +279,38 @@ def test_where_two_models_go_on_saved_hosts(host: str, large: list[str] | None, 
     assert dict(made.launch("small").env)["CUDA_VISIBLE_DEVICES"] == SAVED[host].gpus[int(small[0][-1])].uuid
 
 
+@pytest.mark.parametrize(("heads", "each"), [(8, 8 * GIB), (2, 16 * GIB), (1, 32 * GIB)])
+def test_each_gpu_of_vllm_holds_whole_kv_heads(heads: int, each: int) -> None:
+    """Of 32 GiB of KV four GPUs hold 8 each; of two heads each holds one; of MLA's latent all."""
+    known = {"/w/m": weights("/w/m", 8 * GIB, 131072, kv=(KvGroup(64, 2048, heads=heads),))}
+    tokens = 131072 - 256
+    model = local("/w/m", "vllm", context=tokens, gpus=[0, 1, 2, 3])
+    made = planned(stack({"m": model}), with_vllm(cuda(*[80] * 4)), known)
+    assert {part.kv * 131072 // (tokens + 128) // GIB * GIB for part in made.launch("m").memory} == {each}
+    assert after(argv(made, "m"), "--kv-cache-memory-bytes") == str(made.launch("m").memory[0].kv)
+
+
+def test_a_share_of_one_gpu_is_that_of_all_that_divide_a_model() -> None:
+    model = local("/w/m.gguf", "vllm", context=8192, gpus=[0, 1], memory={"gpu": {0: "8GiB"}})
+    model["sources"] = {"vllm": {"repo": "org/m"}}
+    made = planned(stack({"m": model}), with_vllm(cuda(24, 24)), {"org/m@main": replace(gguf(10), path="/hub/m")})
+    assert [(part.pool, part.weights, part.kv) for part in made.launch("m").memory] == [
+        (f"gpu:{index}", 5 * GIB, 2 * GIB) for index in (0, 1)
+    ]
+
+
+def test_copies_of_kv_heads_count_where_the_number_of_gpus_is_chosen() -> None:
+    """Two GPUs would hold a KV cache that is divided."""
+    known = {"/w/m": weights("/w/m", 30 * GIB, 65536, kv=(KvGroup(64, 2048, heads=1),))}
+    made = planned(stack({"m": local("/w/m", "vllm", context=65536)}), with_vllm(cuda(*[30] * 4)), known)
+    assert pools(made) == ["gpu:0", "gpu:1", "gpu:2", "gpu:3"]
+
+
 def sleepers(host: Host, size: int, **top: Any) -> Plan:
     shape = {"context": 8192, "residency": "sleep", "gpus": [0]}
     models = {name: {"sources": {"vllm": {"repo": f"org/{name}"}}, **shape} for name in "ab"}
     known = {f"org/{name}@main": replace(gguf(size), path=f"/hub/{name}") for name in "ab"}
-    return planned(stack(models, **top), replace(host, engines={**ENGINES, "vllm": VLLM}), known)
+    return planned(stack(models, **top), with_vllm(host), known)
 
 
 def test_sleepers_share_a_gpu_by_turns_and_keep_their_weights_in_host_memory() -> None:

@@ -17,6 +17,7 @@ from tests.unit.dialogue.driver import FAULTS, HERMES, Style, answered, drive, t
 NOTES = {"required_ignored", "named_ignored", "none_ignored"}
 FULL = {"context_drift", "cache_cold", "hidden_text", "bare_text"}
 KIMI = {"id_format"}
+REFUSED = {"required_refused"}
 ODD = {
     "wrong_arguments": [("wrong_call", "model_or_quantization", "F")],
     "id_empty": [("id_rejected", "template_or_history", "D")],
@@ -26,7 +27,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("tier", ["quick", "standard"])
-@pytest.mark.parametrize("fault", sorted(set(FAULTS) - NOTES - FULL - KIMI))
+@pytest.mark.parametrize("fault", sorted(set(FAULTS) - NOTES - FULL - KIMI - REFUSED))
 def test_each_fault_is_named_alone(fault: str, tier: str) -> None:
     verdict, _ = drive(Style(fault=fault), tier)  # type: ignore[arg-type]
     row = TABLE[Code(fault)] if fault not in ODD else None
@@ -50,6 +51,22 @@ def test_a_missing_capability_is_a_note(fault: str) -> None:
 def test_a_capability_that_the_engine_claims_degrades(fault: str) -> None:
     assert told(drive(Style(fault=fault), can=Can())[0]) == [(fault, "server", "D")]
     assert told(drive(Style(fault=fault), can=Can(required="ignored", named="prompt only"))[0]) == []
+
+
+def test_a_refused_choice_is_a_note_though_its_stream_holds_an_error() -> None:
+    """The 200 of a stream is out before the engine knows: the same request not streamed is the proof of a refusal."""
+    verdict, log = drive(Style(fault="required_refused"))
+    assert [(f.code, f.severity, f.streamed) for f in verdict.findings] == [("required_ignored", "N", False)]
+    assert verdict.verdict == "pass"
+    assert "refused with HTTP 422" in verdict.findings[0].text
+    assert [turn.ok for turn in log.turns if turn.scenario == "required"] == [False, False]
+    claimed = drive(Style(fault="required_refused"), can=Can())[0]
+    assert told(claimed) == [("required_ignored", "server", "D")]
+
+
+def test_an_error_in_the_stream_alone_is_no_refusal() -> None:
+    verdict, _ = drive(Style(fault="required_refused:streamed"))
+    assert told(verdict) == [("error_in_body", "server", "F")]
 
 
 STREAMED = (

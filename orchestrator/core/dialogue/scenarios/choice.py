@@ -68,13 +68,18 @@ def _ask(setup: Setup, name: str, text: str, choice: Any, expect: Expect) -> Ask
 
 
 def _each(setup: Setup, log: Log, ask: Ask) -> Any:
-    """Both ways. What is judged here is the capability; the form of calls only where calls came and were enforced."""
-    done = []
+    """Both ways. What is judged here is the capability; the form of calls only where calls came and were enforced.
+
+    A choice may be refused. Whoever finds out while the stream runs, its 200 gone, can only say so in an event: that is
+    no broken stream where the same request, not streamed, is a 4xx."""
+    done: list[Exchange] = []
     for streamed in (False, True):
         exchange = yield from one(setup, log, replace(ask, streamed=streamed))
-        if not exchange.accepted or all(f.code not in TRANSPORT for f in exchange.findings):
+        broken = {f.code for f in exchange.findings if f.code in TRANSPORT}
+        again = broken == {Code.ERROR_IN_BODY} and any(400 <= other.reply.status < 500 for other in done)
+        if not exchange.accepted or again or not broken:
             done.append(exchange)
-        if exchange.accepted:
+        if exchange.accepted and not again:
             log.keep([f for f in exchange.findings if f.code in TRANSPORT or f.code == Code.STOP_WITH_CALLS])
     return done
 
@@ -84,7 +89,7 @@ def _capability(setup: Setup, log: Log, bad: Sequence[Exchange], code: Code, cho
         return
     first = bad[0]
     got = ", ".join(call.name for call in first.seen.calls) or repr(first.seen.content.strip()[:80])
-    why = f"got {got}" if first.accepted else f"HTTP {first.reply.status}"
+    why = f"got {got}" if first.accepted else f"refused with HTTP {first.reply.status}"
     severity: Severity = "D" if can == "yes" else "N"
     log.keep([finding(first.ask, first.reply, code, f"tool_choice {choice} is not obeyed: {why}", severity=severity)])
 
