@@ -42,7 +42,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Under `pytest -n --dist loadgroup` a file of real components stays on one worker, and so does the one dockerd."""
     for item in items:
-        if "dockerd" in getattr(item, "fixturenames", ()):
+        named = [name for marker in item.iter_markers("component") for name in marker.args]
+        if "dockerd" in getattr(item, "fixturenames", ()) or "docker" in named:
             item.add_marker(pytest.mark.xdist_group("docker"))
         elif "unit" not in item.path.parts:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
