@@ -2,8 +2,8 @@
 
 PYTHON ?= python3
 ENGINE ?= mlx-lm
-# most tests wait for engines: more of them than cores run side by side, and those of one component one by one
-TESTS := pytest -n 3 --dist loadgroup
+# most tests wait for engines: more of them than cores run side by side, file by file
+TESTS := pytest -n 3 --dist loadfile
 BIN := .venv/bin
 STAMPS := .venv/.stamps
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python

@@ -19,8 +19,8 @@ from typing import Any
 from orchestrator.core.backend import Can
 from orchestrator.core.dialogue.setup import Size
 from orchestrator.core.launch import Launch
-from orchestrator.core.plan import Plan
-from orchestrator.edge import discover, secrets
+from orchestrator.core.plan import CONTAINED, Plan
+from orchestrator.edge import discover, managers, secrets
 from orchestrator.edge.attached.keeper import Keeper
 from orchestrator.edge.control import app as control_app
 from orchestrator.edge.control.bus import Bus
@@ -33,11 +33,12 @@ from orchestrator.edge.probe.metrics import ProbeMetrics
 from orchestrator.edge.probe.prover import Prover
 from orchestrator.edge.probe.verdicts import Verdicts
 from orchestrator.edge.probe.watcher import Watcher
-from orchestrator.edge.run import ports, ready
+from orchestrator.edge.run import ports, ready, rotation
 from orchestrator.edge.run.api import Event
 from orchestrator.edge.run.embedded import Embedded
 from orchestrator.edge.run.engines import Engines
 from orchestrator.edge.run.llama_swap import LlamaSwap
+from orchestrator.edge.run.managed import Managed
 from orchestrator.edge.run.scheduler import Scheduler
 from orchestrator.edge.run.sleeping import Sleeping
 from orchestrator.errors import EngineError, PlanError, UsageError
@@ -77,12 +78,19 @@ class Daemon:
         self._settling: asyncio.Task[None] | None = None
 
     def _engines(self) -> Engines:
-        paths = self._paths
-        if self._plan.supervisor == "llama-swap":
-            return LlamaSwap(self._plan, paths.artifacts / "llama-swap" / "config.yaml", paths.state, paths.logs)
-        engines = Embedded(self._plan, paths.state, paths.logs)
-        sleepers = [launch for launch in self._plan.launches if launch.serving.residency == "sleep"]
-        return Sleeping(engines, sleepers) if sleepers else engines
+        plan, paths = self._plan, self._paths
+        engines: Engines
+        if plan.supervisor == "llama-swap":
+            engines = LlamaSwap(plan, paths.artifacts / "llama-swap" / "config.yaml", paths.state, paths.logs)
+        else:
+            engines = Embedded(plan, paths.state, paths.logs)
+            if sleepers := [launch for launch in plan.launches if launch.serving.residency == "sleep"]:
+                engines = Sleeping(engines, sleepers)
+        return Managed(plan, engines, self._given_up) if plan.managed else engines
+
+    def _given_up(self, model: str) -> str:
+        """Why the service manager has; from inside a container nobody can ask it."""
+        return "" if self._plan.manager in CONTAINED else managers.of(self._plan.manager, self._paths).why(model)
 
     def _can(self, launch: Launch) -> Can | None:
         backend = self._backends.get(launch.backend)
@@ -97,6 +105,7 @@ class Daemon:
             loop.add_signal_handler(number, lambda: self.leave(keep_engines=False))
         watching = asyncio.create_task(self._watcher.run())
         keeping = asyncio.create_task(self._keeper.run())
+        rotating = asyncio.create_task(rotation.keep_small(rotation.files(self._plan, self._paths.logs)))
         try:
             self.retry()
             await self._supervisor.open()
@@ -106,6 +115,7 @@ class Daemon:
         finally:
             watching.cancel()
             keeping.cancel()
+            rotating.cancel()
             if self._settling is not None:
                 self._settling.cancel()
             await asyncio.gather(
@@ -118,7 +128,10 @@ class Daemon:
 
     def _listen(self) -> list[socket.socket]:
         found = []
-        for host, port in self._plan.listen:
+        listen = self._plan.listen
+        if self._plan.manager in CONTAINED:  # the container's own addresses; what is published is what the file says
+            listen = tuple(dict.fromkeys(("0.0.0.0", port) for _, port in listen))
+        for host, port in listen:
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
             listener = socket.socket(family, socket.SOCK_STREAM)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -170,6 +183,7 @@ class Daemon:
             "endpoint": self._plan.endpoint,
             "ready": self.ready(),
             "supervisor": self._plan.supervisor,
+            "manager": self._plan.manager,
             "models": models,
             "name": self._plan.name,
             "pid": os.getpid(),

@@ -4,6 +4,7 @@ StackError                 1    our bug, unless a subclass says otherwise
 ├── UsageError             2    the command line
 ├── SpecError              3    stack.yaml (carries every problem found, not the first)
 ├── PlanError              4    cannot be planned, does not fit, or is not implemented yet
+│   └── Unsayable          3    stack.yaml holds a value that a target's files cannot carry
 ├── EngineError            5    an engine failed
 │   └── PortTaken          5    somebody else listens where we must
 ├── ProbeFailed            6    the tool path does not hold
@@ -72,6 +73,15 @@ class PlanError(StackError):
         self.problems = tuple(problems)
         self.file = "stack.yaml"
         _note(self, self.problems)
+
+
+class Unsayable(PlanError):
+    """target: whose files; `problems` name the values' places in stack.yaml."""
+
+    exit_code = 3
+
+    def __init__(self, target: str, problems: Sequence[Problem]) -> None:
+        super().__init__(f"{target} cannot say this", problems=problems)
 
 
 def _note(error: StackError, problems: Sequence[Problem]) -> None:

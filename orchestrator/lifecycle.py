@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orchestrator.core.plan import Plan
+    from orchestrator.core.plan import Manager, Plan
     from orchestrator.edge.paths import StackPaths
     from orchestrator.edge.run.api import Event
     from orchestrator.pipeline import Prepared
@@ -41,12 +41,21 @@ class Left:
     swept: int
 
 
-def up(prepared: Prepared, *, force: Iterable[str] = (), quiet: bool = False, say: Say, watch: Watch) -> Came:
+def up(
+    prepared: Prepared,
+    *,
+    force: Iterable[str] = (),
+    manager: Manager = "",
+    quiet: bool = False,
+    say: Say,
+    watch: Watch,
+) -> Came:
     """Plan, pull, start, prove; returns when the stack is ready or cannot be, and leaves it running.
 
-    quiet: no progress of pulls on stderr. Raises PlanError, EngineError, Drift, LockHeld, Interrupted.
+    manager: who is to run it, "" = as `service` says; quiet: no progress of pulls on stderr.
+    Raises PlanError, EngineError, Drift, LockHeld, Interrupted.
     """
-    from orchestrator import pipeline
+    from orchestrator import pipeline, services
     from orchestrator.edge.control import client as control
     from orchestrator.edge.lock import held
     from orchestrator.edge.paths import StackPaths
@@ -57,13 +66,15 @@ def up(prepared: Prepared, *, force: Iterable[str] = (), quiet: bool = False, sa
     with held(paths.lock, "stack up"):
         session.sweep_tries(paths)
         prepared = pipeline.with_weights(prepared, quiet=quiet)
-        plan = pipeline.make_plan(prepared, force=forced)
+        plan = pipeline.make_plan(prepared, force=forced, manager=manager)
         pipeline.refuse_unknown_weights(plan)
         for warning in (*plan.warnings, *pipeline.attach(prepared, plan, say, quiet=quiet)):
             say(f"warning: {warning}")
         if prepared.loaded.file.is_file():
             _retire(paths, prepared.loaded.file, say)
-        changed, result = _bring_up(plan, paths, say, watch, force=bool(forced))
+        bring_up = services.bring_up if plan.manager else _bring_up
+        changed, result = bring_up(plan, paths, say, watch, force=bool(forced))
+        result = result or {"exit": 5, "warnings": ["the daemon ended while it was starting"]}
     status = control.status(paths) or {}
     return Came(plan, changed, int(result.get("exit", 5)), tuple(result.get("warnings", ())), status)
 
@@ -78,13 +89,16 @@ def _retire(paths: StackPaths, file: Path, say: Say) -> None:
     session.remember(paths, file)
 
 
-def _bring_up(plan: Plan, paths: StackPaths, say: Say, watch: Watch, *, force: bool) -> tuple[bool, Mapping[str, Any]]:
-    """(whether anything changed, the `done` event's data)."""
-    from orchestrator import pipeline
+def _bring_up(
+    plan: Plan, paths: StackPaths, say: Say, watch: Watch, *, force: bool
+) -> tuple[bool, Mapping[str, Any] | None]:
+    """(whether anything changed, the `done` event's data; None if the events ended without)."""
+    from orchestrator import pipeline, services
     from orchestrator.edge.control import client as control
     from orchestrator.edge.run import session
     from orchestrator.errors import Interrupted
 
+    services.retire(paths, say)
     running = control.status(paths)
     fresh = running is None
     same = running is not None and running["plan"] == pipeline.digest(plan) and not running["stale"]
@@ -110,7 +124,7 @@ def _bring_up(plan: Plan, paths: StackPaths, say: Say, watch: Watch, *, force: b
             session.leave(paths, keep_engines=False)
             session.sweep(paths)
         raise Interrupted("interrupted" + ("; the daemon goes on (stack status)" if stays else "")) from None
-    return not same, result or {"exit": 5, "warnings": ["the daemon ended while it was starting"]}
+    return not same, result
 
 
 def _could_serve(plan: Plan, running: dict[str, Any] | None) -> None:
@@ -127,11 +141,13 @@ def _could_serve(plan: Plan, running: dict[str, Any] | None) -> None:
 def down(paths: StackPaths, file: Path, *, uninstall: bool = False) -> Left:
     """Stops everything of this stack, also what a crash left. file: absolute, the stack.yaml that it may be up from
     under another name; uninstall: state and logs go too. Raises LockHeld, EngineError."""
+    from orchestrator import services
     from orchestrator.edge.lock import held
     from orchestrator.edge.run import container_sweep, session
 
     with held(paths.lock, "stack down"):
-        was_up = session.leave(paths, keep_engines=False)
+        was_up = services.stop(paths, uninstall=uninstall)
+        was_up |= session.leave(paths, keep_engines=False)
         if not was_up:
             session.end_silent_daemon(paths)
         swept = session.sweep(paths)
@@ -148,13 +164,19 @@ def down(paths: StackPaths, file: Path, *, uninstall: bool = False) -> Left:
 
 def status(paths: StackPaths) -> dict[str, Any] | None:
     """What the daemon says of itself; of a stack that is down, its last plan with everything stopped (no `pid`); None
-    for one that was never up."""
-    from orchestrator.core.planner.plan_json import plan_from_json
+    for one that was never up. units: what its service manager says of each."""
+    from orchestrator import services
     from orchestrator.edge.control import client as control
 
     found = control.status(paths)
-    if found is not None or not paths.plan.exists():
-        return found
+    if found is None and paths.plan.exists():
+        found = _stopped(paths)
+    return None if found is None else found | services.states(paths)
+
+
+def _stopped(paths: StackPaths) -> dict[str, Any]:
+    from orchestrator.core.planner.plan_json import plan_from_json
+
     plan = plan_from_json(paths.plan.read_text())
     rows = [
         {

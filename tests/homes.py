@@ -78,10 +78,13 @@ def private_home(folder: Path) -> Iterator[Home]:
 
 @dataclass
 class Cli:
-    """`.venv/bin/stack` in a private home. `close` runs `stack down` for all it started and ends what is left."""
+    """`.venv/bin/stack` in a private home. `close` runs `stack down` for all it started and ends what is left.
+
+    prefix: words before the command, which make it run somewhere else."""
 
     home: Home
     timeout: float = 120.0
+    prefix: tuple[str, ...] = ()
     _started: dict[tuple[str, ...], Path] = field(default_factory=dict)
     _background: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -120,7 +123,7 @@ class Cli:
         out, err = folder / "out", folder / "err"
         with out.open("w") as stdout, err.open("w") as stderr:
             process = subprocess.Popen(
-                [str(STACK), *argv],
+                [*self.prefix, str(STACK), *argv],
                 cwd=cwd,
                 env=self.home.env | dict(env or {}),
                 stdin=subprocess.DEVNULL,

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import itertools
 import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
 from orchestrator.core.planner.ports import FIRST, LAST, preferred
 
@@ -17,3 +22,11 @@ def apart(prefix: str, *models: str) -> str:
     ours = range(FIRST + worker * share, FIRST + (worker + 1) * share)
     names = (f"{prefix}-{os.getpid()}-{n:x}" for n in itertools.count())
     return next(name for name in names if all(preferred(name, model) in ours for model in (*USUAL, *models)))
+
+
+@contextlib.contextmanager
+def alone(what: str) -> Iterator[None]:
+    """One test of the machine at a time: `stack try` looks for a free port, and two would find the same."""
+    with (Path(tempfile.gettempdir()) / f"stack-tests-{what}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

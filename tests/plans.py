@@ -12,7 +12,21 @@ from orchestrator.core.host import Engine, Host
 from orchestrator.core.launch import Container, Launch, Process, Ready, Serving
 from orchestrator.core.plan import Plan
 from orchestrator.core.spec import Stack
+from orchestrator.core.target import Site
 
+SITE = Site(
+    stack=("/opt/stack/bin/stack",),
+    state="/home/me/.local/state/stack/t",
+    states="/home/me/.local/state/stack",
+    sockets="/run/user/1000/stack-1000",
+    home="/home/me",
+    config="/home/me/.config",
+    user="me",
+    uid=1000,
+    gid=1000,
+    version="1.2.3",
+)
+"""Of nobody here: what is rendered for it is the same everywhere."""
 ENGINE = Path(__file__).parent / "fakes" / "engine.py"
 
 

@@ -41,11 +41,13 @@ def plan(
 def _print_diff(made: Plan, as_json: bool) -> None:
     from dataclasses import asdict
 
+    from orchestrator import services
     from orchestrator.core.units import show_size
     from orchestrator.edge.diff import compare
     from orchestrator.edge.paths import StackPaths
 
-    rows = compare(made, StackPaths(made.name))
+    paths = StackPaths(made.name)
+    rows = (*compare(made, paths), *services.differences(made, paths))
     if as_json:
         changed = any(row.action != "unchanged" for row in rows)
         print(json.dumps({"name": made.name, "changed": changed, "rows": [asdict(row) for row in rows]}, indent=2))

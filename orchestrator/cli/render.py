@@ -13,8 +13,8 @@ import typer
 from orchestrator.cli.options import FileOption, HostOption, JsonOption
 
 if TYPE_CHECKING:
-    from orchestrator.core.plan import Plan
     from orchestrator.core.target import Artifact
+    from orchestrator.pipeline import Prepared
 
 TARGETS = {
     "linux": ("llama-swap", "systemd", "compose", "quadlet"),
@@ -37,8 +37,8 @@ def render(
 
     if target is not None and target not in {name for names in TARGETS.values() for name in names}:
         raise UsageError(f"there is no target {target}", mend=f"one of {', '.join(_all())}")
-    plan = pipeline.make_plan(pipeline.prepare(file, host_file))
-    artifacts = _one(plan, target) if target is not None else _every(plan)
+    prepared = pipeline.prepare(file, host_file)
+    artifacts = _one(prepared, target) if target is not None else _every(prepared)
     for artifact in artifacts:
         for note in artifact.notes:
             print(f"{artifact.path}: left out: {note}", file=sys.stderr)
@@ -57,29 +57,31 @@ def _all() -> list[str]:
     return list(dict.fromkeys(name for names in TARGETS.values() for name in names))
 
 
-def _one(plan: Plan, name: str) -> tuple[Artifact, ...]:
+def _one(prepared: Prepared, name: str) -> tuple[Artifact, ...]:
     """Raises PlanError: not yet, another system's, or what the target itself refuses."""
     from orchestrator import pipeline
     from orchestrator.edge.discover import targets
     from orchestrator.errors import PlanError
 
     target = targets().get(name)
-    system = plan.host.system
+    system = prepared.host.system
     if name not in TARGETS[system]:
         raise PlanError(f"{name} is not for {system}", mend=f"here: {', '.join(TARGETS[system])}")
     if target is None or not target.implemented:
         raise PlanError(f"not yet: target {name} is known, but this version cannot render it")
-    return pipeline.render(plan, target)
+    return pipeline.render(pipeline.make_plan(prepared, manager=target.manager), target)
 
 
-def _every(plan: Plan) -> tuple[Artifact, ...]:
+def _every(prepared: Prepared) -> tuple[Artifact, ...]:
+    from orchestrator import pipeline
     from orchestrator.cli.show import render_places
     from orchestrator.errors import PlanError
 
+    pipeline.make_plan(prepared)  # what cannot be planned at all is an error, and no target's fault
     found: list[Artifact] = []
-    for name in TARGETS[plan.host.system]:
+    for name in TARGETS[prepared.host.system]:
         try:
-            found += _one(plan, name)
+            found += _one(prepared, name)
         except PlanError as error:
             details = render_places(error.problems, "stack.yaml")
             print(f"{name}: left out: {error}" + (f"\n{details}" if details else ""), file=sys.stderr)

@@ -60,6 +60,8 @@ def _table(name: str, found: dict[str, Any]) -> None:
             console.print(f"{row['id']}: {row['error']}", markup=False)
         for line in (*_about_tools(row), *_about_server(row)):
             console.print(f"{row['id']}: {line}", markup=False)
+    for unit, state in found.get("units", {}).items():
+        console.print(f"{unit}: {state}", markup=False)
     for warning in found["warnings"]:
         console.print(f"warning: {warning}", markup=False)
 

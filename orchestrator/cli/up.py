@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,8 @@ import typer
 from orchestrator.cli.options import FileOption, HostOption, JsonOption
 
 if TYPE_CHECKING:
+    from orchestrator.core.plan import Manager
+    from orchestrator.edge.paths import StackPaths
     from orchestrator.edge.run.api import Event
     from orchestrator.lifecycle import Came
 
@@ -19,6 +21,9 @@ def up(
     file: FileOption = Path("stack.yaml"),
     host_file: HostOption = None,
     as_json: JsonOption = False,
+    target: Annotated[
+        str | None, typer.Option("--target", help="Who runs it: compose, systemd, launchd. Default: as `service` says.")
+    ] = None,
     force: Annotated[
         list[str] | None,
         typer.Option("--force", help="Start this model though it does not fit; and overwrite files edited by hand."),
@@ -37,11 +42,25 @@ def up(
     def say(text: str) -> None:
         print(text, file=sys.stderr)
 
+    manager = _manager(target)
     prepared = pipeline.prepare(file, host_file)
-    _report(lifecycle.up(prepared, force=force or (), quiet=as_json, say=say, watch=watch), as_json)
+    came = lifecycle.up(prepared, force=force or (), manager=manager, quiet=as_json, say=say, watch=watch)
+    _report(came, as_json)
+
+
+def _manager(target: str | None) -> Manager:
+    """Raises UsageError for what cannot run anything."""
+    from orchestrator.errors import UsageError
+
+    names: dict[str, Manager] = {"systemd": "systemd", "launchd": "launchd", "compose": "compose"}
+    if target is not None and target not in names:
+        raise UsageError(f"`up` cannot run a stack through {target}", mend=f"one of {', '.join(names)}")
+    return names[target] if target is not None else ""
 
 
 def _report(came: Came, as_json: bool) -> None:
+    from orchestrator.edge.paths import StackPaths
+
     code, endpoint = came.exit, came.plan.endpoint
     if as_json:
         print(json.dumps({"changed": came.changed, "exit": code, "endpoint": endpoint, "status": came.status}))
@@ -51,7 +70,7 @@ def _report(came: Came, as_json: bool) -> None:
     for row in came.status.get("models", ()):
         print(f"{row['id']}: {row['state']}, tools {row['tools']}" + (f" ({row['error']})" if row["error"] else ""))
         if row["error"]:
-            _tail(Path(row["log"]))
+            _tail(StackPaths(came.plan.name), row)
     if code == 0:
         print(f"{'' if came.changed else 'nothing to change, '}ready at {endpoint}")
     elif code == 6:
@@ -61,9 +80,12 @@ def _report(came: Came, as_json: bool) -> None:
     raise typer.Exit(code)
 
 
-def _tail(log: Path) -> None:
+def _tail(paths: StackPaths, row: Mapping[str, Any]) -> None:
+    from orchestrator import services
     from orchestrator.edge.run import logs
 
-    print(f"  the end of {log}:", file=sys.stderr)
-    for line in logs.tail(log, this_run=True):
+    where = row["log"] or f"the log of {row['id']}"
+    theirs = None if row["log"] else services.logs(paths, row["id"], 15, follow=False)
+    print(f"  the end of {where}:", file=sys.stderr)
+    for line in theirs if theirs is not None else logs.tail(Path(where), this_run=True):
         print(f"  | {line}", file=sys.stderr)

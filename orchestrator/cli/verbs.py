@@ -42,12 +42,13 @@ def restart(
 
 
 def _verb(verb: str, model: str, file: Path, as_json: bool) -> None:
-    from orchestrator import pipeline
+    from orchestrator import pipeline, services
     from orchestrator.cli.progress import waiting
     from orchestrator.edge.control import client as control
     from orchestrator.edge.paths import StackPaths
 
     paths = StackPaths(pipeline.name_of(file))
     with waiting(f"{verb} {model}"):
-        control.call(paths, "POST", f"/{verb}", {"model": model}, timeout=None)
+        if not services.verb(paths, verb, model):
+            control.call(paths, "POST", f"/{verb}", {"model": model}, timeout=None)
     print(json.dumps({"model": model, "done": verb}) if as_json else f"{verb} {model}: done")

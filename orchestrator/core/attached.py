@@ -22,6 +22,8 @@ class External:
     uses_gpus = False
     offloads = False
     image = ""
+    cpu_image = ""
+    cuda_image = ""
     takes_parsers = False
     kv_dtypes = frozenset[str]()
     owned_flags = MappingProxyType[str, str]({})

@@ -93,6 +93,10 @@ class Backend(Protocol):
     """Whether it can keep some layers in host memory and the rest on GPUs."""
     image: str
     """The container image, pinned by tag, that is used where no engine is installed; "" = it has none of its own."""
+    cpu_image: str
+    cuda_image: str
+    """The same where the host has no GPU, and where it has some; asked for only by managers that run containers alone,
+    so that elsewhere nothing becomes a container unasked. cuda_image "": `image`."""
     takes_parsers: bool
     """Whether it has flags for tool and reasoning parsers."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Literal
 
@@ -70,6 +71,16 @@ def run_argv(stack: str, launch: Launch) -> tuple[str, ...]:
 def stop_argv(stack: str, launch: Launch, seconds: int) -> tuple[str, ...]:
     """`docker stop`: SIGTERM, and SIGKILL after so many seconds."""
     return ("docker", "stop", "-t", str(seconds), name(stack, launch.model))
+
+
+def address(host: str) -> str:
+    """Where a port can be published: an address; "" for any other name than localhost."""
+    if host == "localhost":
+        return "127.0.0.1"
+    try:
+        return str(ipaddress.ip_address(host))
+    except ValueError:
+        return ""
 
 
 def mount_type(source: str) -> Literal["bind", "volume"]:

@@ -113,6 +113,7 @@ class Serving:
 class Launch:
     """served_name: what the engine itself calls the model (the gateway rewrites `model` to it where it differs).
 
+    address: HOST:PORT where it answers, "" = its port on 127.0.0.1.
     native: OpenAI-style paths beyond chat that the engine serves itself (`/v1/messages`).
     limits: paths on which the engine's own default would cut an answer off: `serving.max_tokens` goes into requests.
     defaults: request parameters, as (name, JSON): what a client's request would carry, so the proofs do too.
@@ -135,6 +136,7 @@ class Launch:
     secret_names: tuple[str, ...] = ()
     memory: tuple[Reservation, ...] = ()
     owner: Owner = "supervisor"
+    address: str = ""
     weights: str = ""
     weights_digest: str = ""
     engine_version: str = ""
@@ -144,7 +146,14 @@ class Launch:
     @property
     def url(self) -> str:
         """The API root that serves it, without a trailing slash: `http://127.0.0.1:18500/v1`."""
-        return self.how.url.rstrip("/") if isinstance(self.how, Attach) else f"http://127.0.0.1:{self.port}/v1"
+        if isinstance(self.how, Attach):
+            return self.how.url.rstrip("/")
+        return f"http://{self.address or f'127.0.0.1:{self.port}'}/v1"
+
+    @property
+    def ours(self) -> bool:
+        """Whether our supervisor starts and stops it; else a service manager does, or nobody we know."""
+        return self.owner == "supervisor"
 
     @property
     def hash(self) -> str:

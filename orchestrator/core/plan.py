@@ -12,6 +12,10 @@ from orchestrator.core.launch import Launch
 from orchestrator.core.spec import Stack
 
 Supervisor = Literal["embedded", "llama-swap"]
+Manager = Literal["", "systemd", "launchd", "compose", "quadlet"]
+"""Who keeps what is resident running: "" = our daemon alone."""
+CONTAINED: frozenset[Manager] = frozenset({"compose", "quadlet"})
+"""Managers that run containers only, and nothing on demand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ class Plan:
     """names: every public name (id, alias, variant, role) -> model id; default: the default role's model id.
 
     sets: maximal sets of model ids that may run together (at most 64), largest first, in file order;
-    evicts: model id -> ids that must stop before it may start, when all residents run.
+    evicts: model id -> ids that must stop before it may start, when all residents run; manager: of the residents.
     """
 
     name: str
@@ -63,6 +67,7 @@ class Plan:
     pools: tuple[Pool, ...]
     listen: tuple[tuple[str, int], ...]
     swap_port: int | None = None
+    manager: Manager = ""
     decisions: tuple[Decision, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -83,6 +88,11 @@ class Plan:
             return True
         names = {launch.model for launch in owned}
         return any(names <= set(group) for group in self.sets)
+
+    @property
+    def managed(self) -> tuple[str, ...]:
+        """Models whose engine a service manager starts and stops."""
+        return tuple(launch.model for launch in self.launches if launch.owner in ("manager", "compose"))
 
     @property
     def endpoint(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from orchestrator.core.plan import Plan
+    from orchestrator.core.plan import Manager, Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,29 @@ class Artifact:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where things are on the machine that the files are for, and whose they are. Paths are absolute.
+
+    stack: argv of our command line; state: the stack's own folder; states: that of all stacks, links followed, which
+    engines are told (core/containers.STATE); sockets: the folder of control sockets; config: the user's folder of
+    settings; env: variables that a user's shell has and a service manager has not, and that decide
+    where things are (XDG_STATE_HOME, HF_HOME, DOCKER_HOST); version: of our package.
+    """
+
+    stack: tuple[str, ...]
+    state: str
+    states: str
+    sockets: str
+    home: str
+    config: str
+    user: str
+    uid: int
+    gid: int
+    env: tuple[tuple[str, str], ...] = ()
+    version: str = ""
+
+
 Templates = Callable[..., str]
 """templates(name, **values) -> text: renders templates/NAME with undefined values an error."""
 
@@ -29,8 +52,10 @@ class Target(Protocol):
     name: str
     systems: tuple[str, ...]
     implemented: bool
+    manager: Manager
+    """Who runs what it renders; "" = whoever runs the stack."""
 
-    def render(self, plan: Plan, templates: Templates) -> tuple[Artifact, ...]:
+    def render(self, plan: Plan, templates: Templates, site: Site) -> tuple[Artifact, ...]:
         """Raises PlanError when this plan cannot be said in this target."""
 
 

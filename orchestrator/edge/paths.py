@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -41,7 +42,9 @@ def hub_cache() -> Path:
 
 
 class StackPaths:
-    """State of one stack, and its control socket: in the runtime folder, or /tmp where that has too long a path."""
+    """State of one stack, and its control socket: in the runtime folder, or /tmp where that has too long a path.
+
+    macOS has no runtime folder: there it is beside the states."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -49,6 +52,7 @@ class StackPaths:
         self.logs = self.state / "logs"
         self.plan = self.state / "plan.json"
         self.lock = self.state / "lock"
+        self.manager = self.state / "manager.json"
         self.daemon = self.state / "daemon.json"
         self.verdicts = self.state / "verdicts.json"
         self.artifacts = self.state / "artifacts"
@@ -58,5 +62,14 @@ class StackPaths:
         base = os.environ.get("XDG_RUNTIME_DIR")
         # two HOMEs may hold a stack of the same name
         name = f"stack-{os.getuid()}/{hashlib.sha256(str(self.state).encode()).hexdigest()[:12]}.sock"
+        if sys.platform == "darwin":
+            return mac_socket(self.state.parent.parent, name)
         usable = base and os.access(base, os.W_OK) and len(os.fsencode(base)) + len(name) < LONGEST
         return Path(base if base and usable else tempfile.gettempdir()) / name
+
+
+def mac_socket(states: Path, name: str) -> Path:
+    """Whatever the environment says: a job of launchd's has another than a terminal. Not in $TMPDIR or /tmp, where
+    macOS removes each night what nobody opened for three days, and a socket never counts as opened."""
+    near = states / name
+    return near if len(os.fsencode(near)) < LONGEST else Path("/tmp") / name

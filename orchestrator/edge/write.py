@@ -28,6 +28,8 @@ class Written:
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
+    edited: tuple[str, ...] = ()
+    """Only of `compare`: by hand, or not written by us at all."""
 
 
 def write(artifacts: Iterable[Artifact], folder: Path, manifest: Path, *, force: bool = False) -> Written:
@@ -50,6 +52,27 @@ def write(artifacts: Iterable[Artifact], folder: Path, manifest: Path, *, force:
     removed = [path for path in stale if _remove(folder, path)]
     _save(manifest, {path: [digest] for path, digest in new.items()})
     return Written(tuple(changed), tuple(removed), tuple(sorted(same)))
+
+
+def refuse_drift(artifacts: Iterable[Artifact], folder: Path, manifest: Path) -> None:
+    """Raises Drift where `write` would."""
+    _refuse_drift({_safe(artifact.path): artifact for artifact in artifacts}, _read(manifest), folder)
+
+
+def listed(manifest: Path) -> tuple[str, ...]:
+    """The files that are ours, present or not."""
+    return tuple(sorted(_read(manifest)))
+
+
+def compare(artifacts: Iterable[Artifact], folder: Path, manifest: Path) -> Written:
+    """What `write` would do. Touches nothing."""
+    wanted = {_safe(artifact.path): artifact for artifact in artifacts}
+    known = _read(manifest)
+    edited = {*_edited(wanted, known, folder), *_strange(wanted, known, folder)}
+    same = {path for path, artifact in wanted.items() if _is(folder / path, artifact)}
+    removed = [path for path in sorted(set(known) - set(wanted) - edited) if (folder / path).exists()]
+    changed = sorted(set(wanted) - same - edited)
+    return Written(tuple(changed), tuple(removed), tuple(sorted(same)), tuple(sorted(edited)))
 
 
 def replace_file(file: Path, content: bytes, mode: int = 0o644) -> None:
@@ -75,9 +98,7 @@ def drifted(known: Mapping[str, Sequence[str]], folder: Path) -> tuple[str, ...]
 
 
 def _refuse_drift(wanted: Mapping[str, Artifact], known: Manifest, folder: Path) -> None:
-    edited = set(drifted(known, folder))
-    strange = {p for p, a in wanted.items() if p not in known and _content(folder / p) not in (None, a.text.encode())}
-    edited -= {path for path, artifact in wanted.items() if _content(folder / path) == artifact.text.encode()}
+    edited, strange = _edited(wanted, known, folder), _strange(wanted, known, folder)
     if not edited | strange:
         return
     details = [f"{folder / path}: edited by hand" for path in sorted(edited)]
@@ -85,6 +106,16 @@ def _refuse_drift(wanted: Mapping[str, Artifact], known: Manifest, folder: Path)
     count = len(details)
     text = f"{count} file{'s' if count != 1 else ''} would be overwritten"
     raise Drift(text, details=details, mend="keep your change in stack.yaml, then overwrite with --force")
+
+
+def _edited(wanted: Mapping[str, Artifact], known: Manifest, folder: Path) -> set[str]:
+    """Those that would stay as they are do no harm."""
+    same = {path for path, artifact in wanted.items() if _content(folder / path) == artifact.text.encode()}
+    return set(drifted(known, folder)) - same
+
+
+def _strange(wanted: Mapping[str, Artifact], known: Manifest, folder: Path) -> set[str]:
+    return {p for p, a in wanted.items() if p not in known and _content(folder / p) not in (None, a.text.encode())}
 
 
 def _safe(path: str) -> str:

@@ -27,7 +27,7 @@ from orchestrator.edge.run.scheduler import Scheduler
 from orchestrator.errors import EngineError
 from tests.dockers import Dockerd
 from tests.leases import chat, state
-from tests.plans import contained, fake, plan_of
+from tests.plans import SITE, contained, fake, plan_of
 
 SWAP, DOCKER = pytest.mark.component("llama-swap"), pytest.mark.component("docker")
 KINDS = [
@@ -75,7 +75,7 @@ class Bench:
             from orchestrator.core.targets.llama_swap import TARGET
             from orchestrator.edge.templates import render
 
-            (config,) = TARGET.render(plan, render)
+            (config,) = TARGET.render(plan, render, SITE)
             path = self.folder / "config.yaml"
             path.write_text(config.text)
             engines = LlamaSwap(plan, path, self.folder, self.folder / "logs")

@@ -32,7 +32,7 @@ from orchestrator.edge.run.scheduler import Scheduler
 from tests import dockers
 from tests.dockers import Dockerd
 from tests.leases import chat
-from tests.plans import contained, fake, plan_of
+from tests.plans import SITE, contained, fake, plan_of
 
 pytestmark = pytest.mark.component("docker")
 RESIDENT = Serving(context=8192, concurrency=2, queue=4, residency="resident")
@@ -59,7 +59,7 @@ class Lane:
     async def open(self, plan: Plan) -> AsyncIterator[Scheduler]:
         engines: Engines = Embedded(plan, self.folder, self.folder / "logs")
         if self.swap:
-            (config,) = TARGET.render(plan, templates.render)
+            (config,) = TARGET.render(plan, templates.render, SITE)
             path = self.folder / "config.yaml"
             path.write_text(config.text)
             engines = LlamaSwap(plan, path, self.folder, self.folder / "logs")

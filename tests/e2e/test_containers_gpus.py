@@ -13,7 +13,7 @@ import pytest
 
 from orchestrator.core import containers
 from tests import dockers
-from tests.dockers import Dockerd
+from tests.dockers import SMI, Dockerd
 from tests.homes import Cli
 from tests.line import SUPERVISORS
 from tests.names import apart
@@ -21,12 +21,6 @@ from tests.names import apart
 pytestmark = pytest.mark.component("docker")
 STACK = apart("dockgpu", "big", "small")
 GPUS = {"big": ("GPU-aaaa", "GPU-bbbb"), "small": ("GPU-bbbb",)}
-SMI = """#!/bin/sh
-case "$1" in
-*memory.free*) printf '0, 24000\\n1, 24000\\n' ;;
-*) printf '0, GPU-aaaa, Card, 24564, 560.1, [N/A]\\n1, GPU-bbbb, Card, 24564, 560.1, [N/A]\\n' ;;
-esac
-"""
 
 
 @pytest.fixture

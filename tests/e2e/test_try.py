@@ -23,6 +23,12 @@ import os, sys
 if "--help" in sys.argv:
     print("usage: llama-server\\n" + "\\n".join(f"  {{name}} X   text" for name in {flags!r}))
     raise SystemExit
+@pytest.fixture(autouse=True)
+def one_at_a_time() -> Iterator[None]:
+    with alone("try"):
+        yield
+
+
 def given(*names):
     return [word for name in names if name in sys.argv for word in sys.argv[sys.argv.index(name):][:2]]
 alone = [name for name in ("--exit-at-once", "--never-ready") if name in sys.argv]

@@ -23,6 +23,12 @@ esac
 """
 VLLM = """#!{python}
 import os, sys
+@pytest.fixture(autouse=True)
+def one_at_a_time() -> Iterator[None]:
+    with alone("try"):
+        yield
+
+
 def after(flag): return sys.argv[sys.argv.index(flag) + 1]
 if "--help=all" in sys.argv:
     print("usage: vllm serve\\n" + "\\n".join(f"  {{name}} X   text" for name in {flags!r}))

@@ -119,6 +119,6 @@ def test_the_wheel_carries_templates_and_engine_locks(tmp_path: Path) -> None:
         f"orchestrator/_templates/{path.relative_to(templates)}" for path in templates.rglob("*") if path.is_file()
     }
     expected |= {f"orchestrator/engines/{path.name}" for path in ENGINE_LOCKS}
-    assert expected
+    expected |= {f"orchestrator/_image/{name}" for name in ("Dockerfile", "runtime.txt")}
     assert expected <= carried
     assert not [name for name in carried if name.startswith(("tests/", "models/"))]

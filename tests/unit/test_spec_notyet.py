@@ -11,8 +11,6 @@ from tests.stack_text import read, source
 @pytest.mark.parametrize(
     ("text", "where", "what"),
     [
-        ("service: login", "service", "`service: login`"),
-        ("service: boot", "service", "`service: boot`"),
         (source("apple-foundation", ""), "models.a.sources.apple-foundation", "backend `apple-foundation`"),
     ],
 )
@@ -59,4 +57,3 @@ def test_all_else_works_now() -> None:
 
 def test_the_tables_in_words() -> None:
     assert "`apple-foundation`" in not_yet_words()
-    assert "`service: boot`" in not_yet_words()

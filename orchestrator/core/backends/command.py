@@ -29,6 +29,8 @@ class Command:
     uses_gpus = False
     offloads = True
     image = ""
+    cpu_image = ""
+    cuda_image = ""
     takes_parsers = False
     kv_dtypes = frozenset[str]()
     owned_flags = MappingProxyType[str, str]({})

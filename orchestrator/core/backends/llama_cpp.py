@@ -23,6 +23,9 @@ ALL_LAYERS = "999"
 MIB = 2**20
 PORT = 8080
 """Inside a container."""
+CPU_IMAGE = "ghcr.io/ggml-org/llama.cpp:server-b11206"
+CUDA_IMAGE = "ghcr.io/ggml-org/llama.cpp:server-cuda-b11206"
+"""For CUDA 12. Not every build of llama.cpp has its images: this one has both."""
 
 
 OWNED = backend.owned(
@@ -52,6 +55,8 @@ class LlamaCpp:
     uses_gpus = True
     offloads = True
     image = ""
+    cpu_image = CPU_IMAGE
+    cuda_image = CUDA_IMAGE
     takes_parsers = False
     kv_dtypes = frozenset(CACHE_TYPES)
     owned_flags = OWNED
@@ -89,7 +94,8 @@ class LlamaCpp:
         if not {"-t", "--threads"} & {*model.serve.extra_args, *model.serve.unchecked_args}:
             argv += _threads(request.host)
         known = request.engine.flags if request.engine else ()
-        if "--cache-ram" in known and "--cache-ram" not in model.serve.extra_args:
+        has_cache = "--cache-ram" in known or request.image in (CPU_IMAGE, CUDA_IMAGE)
+        if has_cache and "--cache-ram" not in model.serve.extra_args:
             argv += ["--cache-ram", "0"]
         if model.serve.max_tokens:
             argv += ["-n", str(model.serve.max_tokens)]

@@ -26,6 +26,8 @@ class MlxLm:
     uses_gpus = False
     offloads = False
     image = ""
+    cpu_image = ""
+    cuda_image = ""
     takes_parsers = False
     kv_dtypes = frozenset({"f16", "bf16", *KV_BITS})
     owned_flags = MappingProxyType(

@@ -31,6 +31,8 @@ class RapidMlx:
     uses_gpus = False
     offloads = False
     image = ""
+    cpu_image = ""
+    cuda_image = ""
     takes_parsers = True
     kv_dtypes = frozenset(KV_DTYPES)
     owned_flags = MappingProxyType(

@@ -24,6 +24,8 @@ class Transformers:
     uses_gpus = True
     offloads = False
     image = ""
+    cpu_image = ""
+    cuda_image = ""
     takes_parsers = False
     kv_dtypes = frozenset({"f16", "bf16"})
     owned_flags = MappingProxyType({"--host": "endpoint.listen", "--port": "serve.port", "--device": "gpus"})

@@ -73,6 +73,8 @@ class Vllm:
     uses_gpus = True
     offloads = False
     image = "vllm/vllm-openai:v0.32.0"
+    cpu_image = ""
+    cuda_image = ""
     takes_parsers = True
     kv_dtypes = frozenset(KV_DTYPES)
     owned_flags = OWNED

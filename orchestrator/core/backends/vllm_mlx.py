@@ -29,6 +29,8 @@ class VllmMlx:
     uses_gpus = False
     offloads = False
     image = ""
+    cpu_image = ""
+    cuda_image = ""
     takes_parsers = True
     kv_dtypes = frozenset({"f16", "bf16", "q8", "q4"})
     owned_flags = MappingProxyType(

@@ -9,13 +9,13 @@ from typing import Literal
 from orchestrator.core.launch import Attach, Launch
 from orchestrator.core.plan import Plan
 
-Action = Literal["unchanged", "start", "restart", "stop", "add", "remove"]
+Action = Literal["unchanged", "start", "restart", "stop", "add", "remove", "write", "edited"]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """add, remove: nothing is started or stopped, but the endpoint gains or loses the model. read: bytes of weights
-    that are loaded for it."""
+    that are loaded for it. write, edited: of a service manager's file."""
 
     subject: str
     action: Action

@@ -8,7 +8,7 @@ from functools import partial
 from orchestrator.core import memory
 from orchestrator.core.backend import Backends
 from orchestrator.core.host import Host
-from orchestrator.core.plan import Pool
+from orchestrator.core.plan import Manager, Pool
 from orchestrator.core.planner import select, sizing
 from orchestrator.core.planner.notes import Notes
 from orchestrator.core.planner.placement import Able, Misplaced, Place, place
@@ -56,6 +56,7 @@ def choose(
     pools: Mapping[str, Pool],
     residents: frozenset[str],
     force: frozenset[str],
+    manager: Manager,
     notes: Notes,
 ) -> dict[str, Item]:
     """A source and a place each, in file order. Residents choose first, so that a list of sources sees what they leave,
@@ -86,7 +87,7 @@ def choose(
         return words if needed > room else None
 
     for model in sorted(stack.models, key=lambda m: (m not in residents, not _says_where(stack.models[m]))):
-        choice, skipped = select.choose(stack, host, weights, backends, model, misfit)
+        choice, skipped = select.choose(stack, host, weights, backends, model, misfit, manager)
         notes.skipped.extend(skipped)
         if choice is None:
             reasons = "; ".join(f"{skip.backend}: {skip.reason}" for skip in skipped)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 
+from orchestrator.core import containers
 from orchestrator.core.backend import ANSWERS, Built, Request
 from orchestrator.core.host import Host
-from orchestrator.core.launch import Attach, Launch, Owner, Serving
+from orchestrator.core.launch import Attach, Container, How, Launch, Owner, Serving
+from orchestrator.core.plan import CONTAINED, Manager
 from orchestrator.core.planner import flags
 from orchestrator.core.planner.notes import Notes
 from orchestrator.core.planner.select import Chosen
@@ -19,7 +22,40 @@ from orchestrator.core.units import show_size
 LONGEST_ANSWER = 32768
 
 
-def launch(item: Item, size: Size, host: Host, stack: Stack, port: int | None, resident: bool, notes: Notes) -> Launch:
+@dataclass(frozen=True, slots=True)
+class Owners:
+    """stack: its name; manager: who runs what is resident, "" = our supervisor does."""
+
+    stack: str
+    manager: Manager
+
+    def of(self, how: How, resident: bool) -> tuple[Owner, str]:
+        """(owner, reason)."""
+        if isinstance(how, Attach):
+            return "external", "attached"
+        if self.manager == "compose":
+            return "compose", "compose runs it"
+        if not self.manager:
+            return "supervisor", "no service manager is asked for"
+        return ("manager", f"resident under {self.manager}") if resident else ("supervisor", "it runs on demand")
+
+    def address(self, how: How, model: str) -> str:
+        """Of a container beside the gateway's: its name is a host name there."""
+        if self.manager not in CONTAINED or not isinstance(how, Container):
+            return ""
+        return f"{containers.name(self.stack, model)}:{how.port}"
+
+
+def launch(
+    item: Item,
+    size: Size,
+    host: Host,
+    stack: Stack,
+    port: int | None,
+    resident: bool,
+    owners: Owners,
+    notes: Notes,
+) -> Launch:
     """Problems go to `notes`; the launch is then not to be used."""
     chosen, model = item.chosen, item.chosen.model
     spoken = talk(chosen)
@@ -39,10 +75,8 @@ def launch(item: Item, size: Size, host: Host, stack: Stack, port: int | None, r
     if model.residency == "sleep" and (why := _no_sleep(item, built, stack)):
         notes.problem(path(("models", chosen.model_id, "residency")), f"sleep: {why}", "residency: on-demand")
     notes.warnings.extend(f"{chosen.model_id}: {note}" for note in built.notes)
-    owner: Owner = "external" if isinstance(built.how, Attach) else "supervisor"
-    notes.decide(
-        chosen.model_id, "owner", owner, "attached" if owner == "external" else "no service manager is asked for"
-    )
+    owner, why = owners.of(built.how, resident)
+    notes.decide(chosen.model_id, "owner", owner, why)
     return Launch(
         model=chosen.model_id,
         backend=chosen.backend.name,
@@ -68,6 +102,7 @@ def launch(item: Item, size: Size, host: Host, stack: Stack, port: int | None, r
         secret_names=built.secret_names,
         memory=(*size.reservations, *item.standing[:1]),
         owner=owner,
+        address=owners.address(built.how, chosen.model_id),
         weights=_weights(chosen),
         weights_digest=chosen.weights.digest if chosen.weights else "",
         engine_version=chosen.engine.version if chosen.engine else "",

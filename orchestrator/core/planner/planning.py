@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from orchestrator.core.backend import Backends
 from orchestrator.core.engines import LLAMA_SWAP
 from orchestrator.core.fields import listen_address
-from orchestrator.core.host import Host
+from orchestrator.core.host import Host, System
 from orchestrator.core.launch import Launch
-from orchestrator.core.plan import Plan, Pool
+from orchestrator.core.plan import CONTAINED, Manager, Plan, Pool
 from orchestrator.core.planner import choosing, launching, ports, sets, sizing
 from orchestrator.core.planner.flags import NO_LISTS, Lists, told
 from orchestrator.core.planner.notes import Notes
@@ -27,6 +27,15 @@ Where = Callable[[str], tuple[int | None, str]]
 """A place in stack.yaml -> (line, excerpt)."""
 
 SWAP = "llama-swap"
+MANAGERS: Mapping[System, Manager] = {"linux": "systemd", "macos": "launchd"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What is always loaded, and who sees to that."""
+
+    manager: Manager
+    residents: frozenset[str]
 
 
 def plan(
@@ -37,11 +46,12 @@ def plan(
     name: str,
     backends: Backends,
     force: frozenset[str] = frozenset(),
+    manager: Manager = "",
     where: Where | None = None,
     lists: Lists = NO_LISTS,
 ) -> Plan:
-    """weights: by `weights_key(source)`; name: the stack's; force: models that may exceed memory; lists: the flags of
-    engines in container images.
+    """weights: by `weights_key(source)`; name: the stack's; force: models that may exceed memory; manager: who is to
+    run it, "" = as `service` says; lists: the flags of engines in container images.
 
     Raises PlanError with all problems, each with its place in stack.yaml.
     """
@@ -51,9 +61,10 @@ def plan(
     for model in sorted(force - set(stack.models)):
         notes.problem("", f"--force {model}: there is no such model")
     default = _default(stack, notes)
-    residents = _residents(stack, default, notes)
+    manager = _manager(stack, host, manager, notes)
+    residents = _residents(stack, default, manager, notes)
     pools = choosing.pools(stack, host, notes)
-    items = choosing.choose(stack, host, weights, backends, pools, residents, force, notes)
+    items = choosing.choose(stack, host, weights, backends, pools, residents, force, manager, notes)
     items = told(items, lists)
     used = choosing.used(stack, host, items, notes)
     found = sizing.sizes(
@@ -61,9 +72,10 @@ def plan(
         [item for model, item in items.items() if model in residents],
         [item for model, item in items.items() if model not in residents],
     )
-    taken, swap_port = _ports(stack, host, name, items, notes)
+    taken, swap_port = _ports(stack, host, name, items, Kept(manager, residents), notes)
+    owners = launching.Owners(name, manager)
     launches = tuple(
-        launching.launch(item, found[model], host, stack, taken.get(model), model in residents, notes)
+        launching.launch(item, found[model], host, stack, taken.get(model), model in residents, owners, notes)
         for model, item in items.items()
     )
     if notes.problems:
@@ -80,7 +92,7 @@ def plan(
         name=name,
         stack=stack,
         host=_slim(host),
-        supervisor="llama-swap" if stack.supervisor == SWAP else "embedded",
+        supervisor="llama-swap" if swap_port is not None else "embedded",
         launches=launches,
         names=_names(stack, default),
         default=default,
@@ -89,6 +101,7 @@ def plan(
         pools=tuple(used.values()),
         listen=tuple(listen_address(text) for text in stack.endpoint.listen),
         swap_port=swap_port,
+        manager=manager,
         decisions=tuple(notes.decisions),
         skipped=tuple(notes.skipped),
         warnings=tuple(notes.warnings),
@@ -116,10 +129,23 @@ def _default(stack: Stack, notes: Notes) -> str | None:
     return None
 
 
-def _residents(stack: Stack, default: str | None, notes: Notes) -> frozenset[str]:
+def _manager(stack: Stack, host: Host, asked: Manager, notes: Notes) -> Manager:
+    if asked:
+        notes.decide("stack", "manager", asked, "asked for")
+        return asked
+    if stack.service == "none":
+        return ""
+    found = MANAGERS[host.system]
+    notes.decide("stack", "manager", found, f"service: {stack.service}")
+    return found
+
+
+def _residents(stack: Stack, default: str | None, manager: Manager, notes: Notes) -> frozenset[str]:
     found = set()
     for model, shape in stack.models.items():
-        if shape.residency is not None:
+        if manager in CONTAINED:
+            value, reason = "resident", f"{manager} starts nothing on demand"
+        elif shape.residency is not None:
             value, reason = shape.residency, "declared"
         elif model != default:
             value, reason = "on-demand", "the default"
@@ -134,7 +160,7 @@ def _residents(stack: Stack, default: str | None, notes: Notes) -> frozenset[str
 
 
 def _ports(
-    stack: Stack, host: Host, name: str, items: Mapping[str, Item], notes: Notes
+    stack: Stack, host: Host, name: str, items: Mapping[str, Item], kept: Kept, notes: Notes
 ) -> tuple[dict[str, int | None], int | None]:
     """(model -> port, llama-swap's own port). Declared ports first, then the hash's."""
     claimed = {listen_address(text)[1]: "endpoint.listen" for text in stack.endpoint.listen}
@@ -159,6 +185,11 @@ def _ports(
             model, "port", free, reason if free == ports.preferred(name, model) else f"{reason}, next free slot"
         )
     taken |= hashed
+    if kept.manager in CONTAINED:
+        return taken, None
+    if kept.manager and stack.supervisor == SWAP and kept.residents.issuperset(owned):
+        notes.decide("stack", "supervisor", "embedded", f"{kept.manager} runs all residents, and nothing is on demand")
+        return taken, None
     notes.decide("stack", "supervisor", *_supervisor(stack, host, notes))
     if stack.supervisor != SWAP:
         return taken, None

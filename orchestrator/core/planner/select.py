@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 from orchestrator.core.backend import Backend, Backends
 from orchestrator.core.engines import PROGRAMS
+from orchestrator.core.fields import is_loopback
 from orchestrator.core.host import Engine, Host
-from orchestrator.core.plan import Skipped
+from orchestrator.core.plan import CONTAINED, Manager, Skipped
 from orchestrator.core.spec import EngineChoice, Model, Source, Stack
 from orchestrator.core.trouble import path
 from orchestrator.core.weights import Weights, weights_key
@@ -47,7 +49,13 @@ def preference(stack: Stack, host: Host) -> tuple[str, ...]:
 
 
 def choose(
-    stack: Stack, host: Host, weights: Mapping[str, Weights], backends: Backends, model_id: str, fits: Fits
+    stack: Stack,
+    host: Host,
+    weights: Mapping[str, Weights],
+    backends: Backends,
+    model_id: str,
+    fits: Fits,
+    manager: Manager = "",
 ) -> tuple[Chosen | None, tuple[Skipped, ...]]:
     """The first source that can run here. fits: asked only for the members of an ordered list, `8 bit if it fits`."""
     model = stack.models[model_id]
@@ -58,7 +66,7 @@ def choose(
         if chosen is not None:
             skipped.append(Skipped(model_id, name, where, f"{chosen.backend.name} comes first"))
             continue
-        candidate = _candidate(stack, host, weights, backends, model_id, where, name, source)
+        candidate = _candidate(stack, host, weights, backends, model_id, where, name, source, manager)
         found = candidate if isinstance(candidate, str) else (fits(candidate) if listed else None)
         if found is not None:
             skipped.append(Skipped(model_id, name, where, found))
@@ -89,6 +97,7 @@ def _candidate(
     where: str,
     name: str,
     source: Source,
+    manager: Manager,
 ) -> Chosen | str:
     """The source as a choice, or why it cannot run here."""
     model = stack.models[model_id]
@@ -101,10 +110,14 @@ def _candidate(
         return f"{name} has no {model.memory.kv_dtype} KV cache"
     if not backend.takes_parsers and backend.needs_engine and not _any_parser(model):
         return f"{name} takes no parser by name, and `parsers` asks for one"
-    image = _image(stack, host, backend, source)
+    image = _image(stack, host, backend, source, manager)
+    if manager in CONTAINED and backend.reserves != "external" and not image:
+        return f"{manager} runs containers only, and {name} has no image here: name one in `engine.image`"
+    if manager in CONTAINED and source.url and is_loopback(urlsplit(source.url).hostname or ""):
+        return f"{source.url} is this machine itself, which the gateway's container cannot reach"
     engine = _engine(stack, host, name, source) if backend.needs_engine else None
     if image:
-        if host.docker is None:
+        if host.docker is None and manager != "quadlet":
             return f"{image} needs docker, and docker is not here"
         engine = Engine("", image_version(image), "engine.image")
     if backend.needs_engine and engine is None:
@@ -123,13 +136,16 @@ def choice_of(stack: Stack, name: str) -> EngineChoice:
     return next((one.engine for backend, one in stack.backends.items() if backend == name), EngineChoice())
 
 
-def _image(stack: Stack, host: Host, backend: Backend, source: Source) -> str:
-    """The image that the source or its backend names; the backend's own, on a GPU host with docker and no engine."""
+def _image(stack: Stack, host: Host, backend: Backend, source: Source, manager: Manager) -> str:
+    """The image that the source or its backend names; the backend's own, on a GPU host with docker and no engine, and
+    where nothing but containers can run."""
     for choice in (source.engine, choice_of(stack, backend.name)):
         if choice is not None and choice.image:
             return choice.image
         if choice is not None and choice.bin:
             return ""
+    if manager in CONTAINED:
+        return (backend.cuda_image or backend.image) if host.gpus else backend.cpu_image
     automatic = host.gpus and host.docker is not None and backend.name not in host.engines
     return backend.image if automatic else ""
 

@@ -12,7 +12,6 @@ from orchestrator.core.trouble import Steps, path
 from orchestrator.errors import Problem
 
 BACKENDS = ("apple-foundation",)
-STACK_VALUES = (("service", "", ("login", "boot")),)
 
 
 def not_yet(stack: Stack) -> tuple[Problem, ...]:
@@ -29,10 +28,6 @@ def _found(stack: Stack) -> Iterator[tuple[Steps, str]]:
             yield ("backends", backend), f"backend `{backend}`"
     for name, model in stack.models.items():
         yield from _model(("models", name), model)
-    for key, below, values in STACK_VALUES:
-        value = getattr(getattr(stack, key), below) if below else getattr(stack, key)
-        if value in values:
-            yield (key, below) if below else (key,), f"`{below or key}: {value}`"
 
 
 def _model(at: Steps, model: Model) -> Iterator[tuple[Steps, str]]:
@@ -43,8 +38,6 @@ def _model(at: Steps, model: Model) -> Iterator[tuple[Steps, str]]:
 
 def not_yet_words() -> str:
     """The tables above as a section of docs/stack-yaml.md."""
-    keys = [f"{f'{key}.{below}' if below else key}: {value}" for key, below, values in STACK_VALUES for value in values]
     lines = ["## Not yet", "`stack check` warns of these, `stack plan` refuses them: a later version does them."]
-    rows = {"backends": BACKENDS, "keys": tuple(keys)}
-    lines += [f"- {title}: {', '.join(f'`{one}`' for one in names)}" for title, names in rows.items() if names]
+    lines.append(f"- backends: {', '.join(f'`{one}`' for one in BACKENDS)}")
     return "\n".join(lines) + "\n"

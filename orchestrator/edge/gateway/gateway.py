@@ -68,7 +68,8 @@ class Gateway:
         self._tools_required = plan.stack.probe.tools == "required"
         self._verdicts = verdicts
         self._findings = findings
-        self._guard = Guard(keys, (address for address, _ in plan.listen), plan.stack.endpoint.hosts)
+        beside = ("gateway",) if plan.manager == "compose" else ()  # what shares its network calls it so
+        self._guard = Guard(keys, (address for address, _ in plan.listen), (*plan.stack.endpoint.hosts, *beside))
         self._control = Control(plan, supervisor, verdicts, ready, self.metrics, int(time.time()))
         self._preambles: dict[tuple[str, str | None, str], bytes] = {}
         self._stamps = {launch.model: b"x-stack-model: %b\r\n" % launch.model.encode() for launch in plan.launches}

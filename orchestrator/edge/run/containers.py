@@ -33,7 +33,8 @@ class Containers:
     def __init__(self, plan: Plan, log_folder: Path) -> None:
         self._plan = plan
         self._logs = log_folder
-        self._launches = {launch.model: launch for launch in plan.launches if isinstance(launch.how, Container)}
+        own = [launch for launch in plan.launches if launch.ours]
+        self._launches = {launch.model: launch for launch in own if isinstance(launch.how, Container)}
         self._running: dict[str, Followed] = {}
         self._gone: dict[str, Followed] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
@@ -123,7 +124,7 @@ class Containers:
                     log = logs.path_of(self._logs, launch.model)
                     since = log.stat().st_mtime if log.exists() else None
                     self._running[launch.model] = Followed(container.id, _pid(container), log, since)
-                elif not container.labels.get(containers.MODEL, "").startswith(identity.TRY):
+                elif not self._others(container.labels.get(containers.MODEL, "")):
                     docker_api.remove(container)
 
     def _check(self, launch: Launch) -> None:
@@ -195,7 +196,11 @@ class Containers:
 
     def _clear(self, keep: Collection[str]) -> None:
         if self._launches or docker_api.any_left(self._plan.name):
-            docker_api.sweep(self._plan.name, keep)
+            docker_api.sweep(self._plan.name, {*keep, *self._plan.managed})
+
+    def _others(self, model: str) -> bool:
+        """Of `stack try`, or a service manager's."""
+        return model.startswith(identity.TRY) or model in self._plan.managed
 
     def _find_pid(self, model: str) -> int | None:
         with docker_api.daemon() as client:

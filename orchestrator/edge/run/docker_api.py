@@ -23,6 +23,7 @@ TIMEOUT = 120
 PING = 10
 """Seconds for a sign of life, likewise."""
 NO_GPUS = ("could not select device driver", "cdi device", "from cdi", "nvidia-container-cli")
+GPU_MEND = "install nvidia-container-toolkit, `sudo nvidia-ctk runtime configure --runtime=docker`, restart docker"
 START = "start docker (`sudo systemctl start docker`, Docker Desktop, colima)"
 
 
@@ -160,8 +161,7 @@ def explain(error: Any, client: Any, launch: Launch) -> StackError:
     if isinstance(error, ImageNotFound):
         return missing_image(launch.how.image)
     if any(words in said.lower() for words in NO_GPUS):
-        mend = "install nvidia-container-toolkit, `sudo nvidia-ctk runtime configure --runtime=docker`, restart docker"
-        return EngineError(f"docker cannot give GPUs to containers: {said}", mend=mend)
+        return EngineError(f"docker cannot give GPUs to containers: {said}", mend=GPU_MEND)
     if "already allocated" in said or "address already in use" in said:
         text = f"port {launch.port} for model {launch.model} is taken: docker says {said}"
         return port_taken(client, launch) or PortTaken(text, mend="choose another port in stack.yaml")

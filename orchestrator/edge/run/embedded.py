@@ -33,13 +33,14 @@ class Embedded:
         self._containers = Containers(plan, log_folder)
 
     async def open(self) -> Collection[str]:
-        wanted = {launch.model: launch.hash for launch in self._plan.launches if isinstance(launch.how, Process)}
+        own = [launch for launch in self._plan.launches if launch.ours]
+        wanted = {launch.model: launch.hash for launch in own if isinstance(launch.how, Process)}
         ours = identity.find(self._plan.name)
         for process in ours:
             if process.leader and wanted.get(process.model) == process.hash and process.model not in self._children:
                 self._children[process.model] = Child(process.pid, process.created)
         kept = {child.pid for child in self._children.values()}
-        await end_strangers(self._plan.name, kept)
+        await end_strangers(self._plan.name, kept, self._plan.managed)
         return (*self._children, *await self._containers.adopt())
 
     async def start(self, launch: Launch) -> None:
@@ -111,15 +112,18 @@ class Embedded:
         await self._containers.close(keep_engines=keep_engines)
 
 
-async def end_strangers(stack: str, keep: Collection[int]) -> None:
-    """Ends every process with this stack's marker but those in `keep` and their children; llama-swap first."""
+async def end_strangers(stack: str, keep: Collection[int], managed: Collection[str] = ()) -> None:
+    """Ends every process with this stack's marker but those in `keep` and their children; llama-swap first.
+
+    managed: models (or identity.SWAP) that belong to a service manager."""
     family = set(keep)
     for pid in keep:
         try:
             family |= {child.pid for child in psutil.Process(pid).children(recursive=True)}
         except psutil.Error:
             continue
-    ours = [process for process in identity.find(stack) if process.pid not in family]
+    found = identity.find(stack)
+    ours = [process for process in found if process.pid not in family and process.model not in managed]
     for process in sorted(ours, key=lambda p: (p.model != identity.SWAP, not p.leader, p.pid)):
         if identity.alive(process.pid, process.created):
             # llama-swap gives its own engines up to 35 s (reference: its shutdown budget)

@@ -35,6 +35,7 @@ class LlamaSwap:
     kind = "llama-swap"
 
     def __init__(self, plan: Plan, config: Path, state: Path, log_folder: Path) -> None:
+        """With a service manager llama-swap is that one's child: it is waited for, and left when we go."""
         assert plan.swap_port is not None
         assert plan.host.llama_swap is not None
         self._plan = plan
@@ -54,12 +55,9 @@ class LlamaSwap:
         self._contained: dict[str, int | None] = {}
 
     async def open(self) -> Collection[str]:
-        digest = self._digest()
-        for process in identity.find(self._plan.name):
-            if process.model == identity.SWAP and process.hash == digest and process.leader:
-                self._child = Child(process.pid, process.created)
+        self._find()
         if self._child is not None and await self._answers():
-            await end_strangers(self._plan.name, {self._child.pid})
+            await end_strangers(self._plan.name, {self._child.pid}, self._plan.managed)
             alive = await self.alive()
             await self._clear(keep=alive)
             for launch in self._plan.launches:
@@ -68,6 +66,12 @@ class LlamaSwap:
             return alive
         await self._begin()
         return ()
+
+    def _find(self) -> None:
+        digest = self._digest()
+        for process in identity.find(self._plan.name):
+            if process.model == identity.SWAP and process.hash == digest and process.leader:
+                self._child = Child(process.pid, process.created)
 
     async def start(self, launch: Launch) -> None:
         assert launch.port is not None
@@ -145,8 +149,24 @@ class LlamaSwap:
             await self._begin()
 
     async def _begin(self) -> None:
-        await end_strangers(self._plan.name, ())
+        swap = (identity.SWAP,) if self._plan.manager else ()
+        await end_strangers(self._plan.name, (), (*self._plan.managed, *swap))
         await self._clear()
+        if swap:
+            await self._await()
+        else:
+            await self._spawn()
+
+    async def _await(self) -> None:
+        """Its manager starts it, and starts it again."""
+        for _ in range(200):
+            self._find()
+            if self._child is not None and self._child.alive() and await self._answers():
+                return
+            await asyncio.sleep(0.15)
+        raise EngineError(f"llama-swap does not run, and {self._plan.manager} is to run it", mend="stack up")
+
+    async def _spawn(self) -> None:
         port = self._plan.swap_port
         assert port is not None
         if not ports.free(port):
@@ -210,11 +230,11 @@ class LlamaSwap:
         for task in self._loads.values():
             task.cancel()
         await self._client.aclose()
-        if self._child is not None and keep_engines:
+        if self._child is not None and (keep_engines or self._plan.manager):
             self._child.disown()
         elif self._child is not None:
             await end(self._child, SHUTDOWN)
-            await end_strangers(self._plan.name, ())
+            await end_strangers(self._plan.name, (), self._plan.managed)
         await self._containers.close(keep_engines=keep_engines)
 
     def _digest(self) -> str:

@@ -128,6 +128,8 @@ class Scheduler:
         unit = self._units[model]
         if unit.attached:
             raise EngineError(f"{model} is attached: it is not ours to stop")
+        if not unit.launch.ours:
+            raise EngineError(f"{model} belongs to {self._plan.manager}: it is not ours to stop")
         unit.hold, unit.wish = True, None
         while unit.state in ("starting", "draining"):
             await asyncio.sleep(TICK)
@@ -188,11 +190,7 @@ class Scheduler:
             if unit.state != "ready" or model in alive:
                 continue
             why = self._engines.why(model) or "is gone"
-            lived = self._now() - unit.used > 60
-            unit.failures = 0 if lived else unit.failures
-            unit.restarts += 1
-            error = unit.failed(self._now(), f"the engine of {model} {why}", self._tail(model))
-            self._say(unit, f"{error.text}; it is started again when it is needed")
+            self._say(unit, unit.died(self._now(), f"the engine of {model} {why}", self._tail(model)))
             if unit.resident and not unit.hold:
                 unit.wish = self._now()
             await self._sweep(unit)
@@ -244,7 +242,7 @@ class Scheduler:
             return
         if not unit.resident:
             unit.wish = None
-        if isinstance(failure, Unavailable):
+        if isinstance(failure, Unavailable) or not unit.launch.ours:
             error = unit.away(self._now(), text)
         else:
             error = unit.failed(self._now(), text, details)

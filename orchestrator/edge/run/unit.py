@@ -13,6 +13,8 @@ from orchestrator.edge.run.foreground import MUST
 
 RESTARTS = 5
 """Failures in a row after which an engine is left alone until somebody asks for it by `stack load` or `restart`."""
+LIVED = 60.0
+"""Seconds after its last use: an engine that dies later has not failed to start."""
 AWAY = 2.0
 """Seconds until an engine is tried again that failed by no fault of its own (docker is stopped)."""
 
@@ -85,6 +87,16 @@ class Unit:
             error += f" (given up{often}: `stack restart {self.launch.model}`)"
         self.become("failed", error, details)
         return EngineDown(error, details, retry_after=max(1, round(self.not_before - now)))
+
+    def died(self, now: float, why: str, details: tuple[str, ...]) -> str:
+        """While it served; what to say of it. One that a service manager starts again is waited for."""
+        self.failures = 0 if now - self.used > LIVED else self.failures
+        self.restarts += 1
+        if self.launch.ours:
+            self.failed(now, why, details)
+            return f"{why}; it is started again when it is needed"
+        self.become("stopped")
+        return why
 
     def away(self, now: float, error: str) -> EngineDown:
         """What it runs in is away: no failure of its own, so it is never given up."""

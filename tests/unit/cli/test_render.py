@@ -45,14 +45,27 @@ def test_what_a_target_cannot_say_is_told_beside_it(studio: Cli) -> None:
     assert artifact["notes"] == [told]
 
 
-def test_all_targets_of_the_hosts_system_and_what_is_left_out(studio: Cli) -> None:
+def test_all_targets_of_the_hosts_system(studio: Cli) -> None:
     done = studio("render", "--out", "out", *HOST)
-    assert done.returncode == 0, done.stderr
-    assert (studio.home.work / "out/llama-swap/config.yaml").exists()
-    assert done.stdout == "written out/llama-swap/config.yaml\n"
-    assert done.stderr.startswith("launchd: left out: not yet")
-    again = studio("render", "--out", "out", *HOST, "--json")
-    assert json.loads(again.stdout) == {"written": [], "removed": [], "unchanged": ["llama-swap/config.yaml"]}
+    assert (done.returncode, done.stderr) == (0, "")
+    files = sorted(str(path.relative_to(studio.home.work)) for path in (studio.home.work / "out").glob("*/*"))
+    assert {file.split("/")[1] for file in files} == {"launchd", "llama-swap"}
+    assert done.stdout == "".join(f"written {file}\n" for file in files)
+    again = json.loads(studio("render", "--out", "out", *HOST, "--json").stdout)
+    assert (again["written"], len(again["unchanged"])) == ([], len(files))
+
+
+def test_a_target_that_cannot_say_it_is_left_out_with_its_reason(studio: Cli) -> None:
+    file = studio.home.work / "stack.yaml"
+    text = file.read_text().replace(
+        "    serve: {concurrency: 2, queue: 8", '    serve: {env: {A: "\\e"}, concurrency: 2, queue: 8'
+    )
+    assert '"\\e"' in text
+    file.write_text(text)
+    done = studio("render", "--out", "out", *HOST)
+    assert (done.returncode, done.stdout) == (0, "written out/llama-swap/config.yaml\n")
+    assert done.stderr.startswith("launchd: left out: launchd cannot say this\n")
+    assert "models.qwen3-coder-30b.serve.env.A: a property list cannot hold this character" in done.stderr
 
 
 def test_a_file_edited_by_hand_is_exit_8_and_force_overwrites(studio: Cli) -> None:
@@ -71,7 +84,7 @@ def test_a_file_edited_by_hand_is_exit_8_and_force_overwrites(studio: Cli) -> No
 @pytest.mark.parametrize(
     ("target", "code", "words"),
     [
-        ("launchd", 4, "not yet: target launchd"),
+        ("quadlet", 4, "quadlet is not for macos"),
         ("systemd", 4, "systemd is not for macos"),
         ("nginx", 2, "there is no target nginx"),
     ],

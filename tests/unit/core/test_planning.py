@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.core.plan import Plan
 from orchestrator.core.planner.plan_json import plan_to_json
+from orchestrator.core.swap_render import config
 from orchestrator.errors import PlanError
 from tests.planned import ENGINES, GIB, MIB, SWAP, linux, local, mac, planned, said, stack, weights
 
@@ -174,8 +175,30 @@ def test_unknown_weights_are_told_and_not_an_error() -> None:
 
 
 def test_what_is_not_implemented_is_refused_not_ignored() -> None:
-    found = refused(stack({"m": local()}, service="login"))
-    assert list(found.values()) == ["not yet: `service: login` is known, but this version cannot do it"]
+    found = refused(stack({"m": local("/m", "apple-foundation")}))
+    assert list(found.values()) == ["not yet: backend `apple-foundation` is known, but this version cannot do it"]
+
+
+def test_a_service_manager_owns_the_residents_alone() -> None:
+    models = {"a": local(roles=["default"]), "b": local()}
+    made = planned(stack(models, service="login"))
+    assert (made.manager, made.managed) == ("systemd", ("a",))
+    assert said(made, "b", "owner") == ("supervisor", "it runs on demand")
+    assert planned(stack(models, service="boot"), mac()).manager == "launchd"
+
+
+def test_llama_swap_is_left_what_the_manager_does_not_run() -> None:
+    models = {"a": local(roles=["default"]), "b": local()}
+    made = planned(stack(models, service="login", supervisor="llama-swap"))
+    assert (made.supervisor, list(config(made).models)) == ("llama-swap", ["b"])
+    alone = planned(stack({"a": models["a"]}, service="login", supervisor="llama-swap"))
+    assert (alone.supervisor, alone.swap_port) == ("embedded", None)
+    assert said(alone, "stack", "supervisor")[1] == "systemd runs all residents, and nothing is on demand"
+
+
+def test_without_a_service_nobody_else_owns_an_engine() -> None:
+    models = {"a": local(roles=["default"]), "b": local()}
+    assert planned(stack(models)).manager == ""
 
 
 def test_all_problems_come_at_once_with_their_lines() -> None:

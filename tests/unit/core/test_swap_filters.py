@@ -16,6 +16,7 @@ from orchestrator.core.target import Artifact
 from orchestrator.core.targets.llama_swap import TARGET, config
 from orchestrator.edge import templates
 from tests.planned import local, planned, stack
+from tests.plans import SITE
 
 NASTY = {"stop": ["\x7f", "# x", "é😀", "'\"\\\\", "\t"], "bias": {"a b": None, "c": [1.5, True]}, "n": -3}
 
@@ -26,7 +27,7 @@ def of(supervisor: str = "auto", **model: Any) -> Plan:
 
 def rendered(plan: Plan) -> tuple[Artifact, dict[str, Any]]:
     """The config, and the model's entry as YAML has it."""
-    (artifact,) = TARGET.render(plan, templates.render)
+    (artifact,) = TARGET.render(plan, templates.render, SITE)
     read = yaml.safe_load(artifact.text)
     assert Config.model_validate(read) == config(plan)
     return artifact, read["models"]["m"]

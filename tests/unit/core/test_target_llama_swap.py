@@ -22,15 +22,16 @@ from orchestrator.core.swap_config import Config
 from orchestrator.core.targets.llama_swap import TARGET, command, config
 from orchestrator.edge import templates
 from orchestrator.errors import PlanError
+from tests.nasty import VALUES
 from tests.planned import GIB, linux, local, planned, stack, weights
-from tests.plans import contained, fake
+from tests.plans import SITE, contained, fake
 
 CAPTURED = Path(__file__).parents[2] / "captured" / "llama_swap"
-NASTY = ("'", '"', "<&>", "$HOME", "%n", "é", " ", "a\nb", "\n# x", "tail\\\n", "", "#", "\t", "😀", "\x7f", "\\")
+NASTY = (*VALUES.values(), "\n# x", "tail\\\n", "\x7f", "\\")
 
 
 def render(plan: Plan) -> str:
-    (artifact,) = TARGET.render(plan, templates.render)
+    (artifact,) = TARGET.render(plan, templates.render, SITE)
     assert artifact.path == "llama-swap/config.yaml"
     return artifact.text
 

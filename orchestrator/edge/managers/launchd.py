@@ -1,0 +1,255 @@
+"""launchd: the gateway, llama-swap and each resident engine as an agent of the user's login, or (service: boot) as a
+daemon of the machine that runs as the user.
+
+launchd keeps what it has loaded, whatever becomes of the file: a job whose file changes is taken away first, so that a
+crash in between leaves one that is not loaded, and the next `up` loads it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import plistlib
+import shlex
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+from orchestrator.core.launch import Process
+from orchestrator.core.plan import Manager as Name
+from orchestrator.core.plan import Plan, slug
+from orchestrator.core.target import Artifact
+from orchestrator.core.targets.launchd import EXIT_GATEWAY, GATEWAY, SWAP, label, log_name
+from orchestrator.edge import site
+from orchestrator.edge.managers.api import Applied, Say
+from orchestrator.edge.managers.launchctl import Domain
+from orchestrator.edge.paths import StackPaths
+from orchestrator.edge.run import logs
+from orchestrator.edge.write import compare, listed, refuse_drift, replace_file, write
+from orchestrator.errors import EngineError, PlanError
+
+DAEMONS = Path("/Library/LaunchDaemons")
+PATIENCE = EXIT_GATEWAY + 20.0
+"""Seconds until a job is gone: no job's ExitTimeOut is longer than the gateway's."""
+PRIVATE = ("~/Desktop", "~/Documents", "~/Downloads", "~/Library/Mobile Documents", "/Volumes")
+"""What macOS's privacy protection keeps programs from which nobody has let in; the last are disks by cable or net."""
+TYPED = "type these, then the same `stack` command again"
+
+
+class Launchd:
+    name: Name = "launchd"
+
+    def __init__(self, paths: StackPaths, *, root: bool | None = None, daemons: Path = DAEMONS) -> None:
+        """root: whether daemons can be installed by us (None: find out); daemons: where those are."""
+        self._paths = paths
+        self._root = os.geteuid() == 0 if root is None else root
+        self._agents = _Place(
+            Domain(f"gui/{os.getuid()}"), Path.home() / "Library" / "LaunchAgents", paths.state / "launchd.json"
+        )
+        self._daemons = _Place(Domain("system"), daemons, paths.state / "launchd-daemons.json")
+        self._turn(self._daemons if self._daemons.manifest.exists() else self._agents)
+
+    def _turn(self, place: _Place) -> None:
+        self._place, self.folder, self.manifest = place, place.folder, place.manifest
+
+    def check(self, plan: Plan) -> tuple[str, ...]:
+        """Warns of what macOS may not let a job read."""
+        if shutil.which("launchctl") is None:
+            raise PlanError("launchd is not here: it is macOS's", mend="on Linux: `stack up --target systemd`")
+        place = self._daemons if plan.stack.service == "boot" else self._agents
+        if why := place.domain.reachable():
+            raise PlanError(
+                f"launchd has no place for agents: {why}",
+                mend="log in at the Mac's screen (agents live in that session), or `service: boot`",
+            )
+        return tuple(_private(plan, self._paths))
+
+    def installed(self, artifacts: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
+        """Turns to where these belong: a job with a UserName is a daemon's."""
+        found = tuple(Artifact(a.path.removeprefix("launchd/"), a.text, a.mode, a.notes) for a in artifacts)
+        boot = any("UserName" in plistlib.loads(a.text.encode()) for a in found)
+        self._turn(self._daemons if boot else self._agents)
+        return found
+
+    def apply(self, artifacts: tuple[Artifact, ...], say: Say, *, force: bool = False) -> Applied:
+        place = self._place
+        if not force:
+            refuse_drift(artifacts, place.folder, place.manifest)
+        done = compare(artifacts, place.folder, place.manifest)
+        wanted = _labels(artifact.path for artifact in artifacts)
+        changed = _labels((*done.changed, *done.edited))
+        gone = tuple(name for name in place.labels() if name not in wanted and place.holds(name))
+        self._paths.logs.mkdir(parents=True, exist_ok=True)  # launchd makes the files and not their folder
+        self._leave(self._agents if place is self._daemons else self._daemons, say)
+        if place is self._daemons and not self._root:
+            self._ask(artifacts, changed, gone)
+        for name in (*gone, *changed):
+            if place.domain.job(name) is not None:
+                say(f"stopping {name}")
+                place.domain.unload(name, patience=PATIENCE)
+        write(artifacts, place.folder, place.manifest, force=force)
+        started = []
+        for name in reversed(wanted):
+            if place.domain.job(name) is None:
+                logs.rotate(self._log(name))
+                place.domain.load(name, place.file(name))
+                started.append(name)
+        return Applied(tuple(started), gone)
+
+    def _leave(self, place: _Place, say: Say) -> None:
+        """The stack was started with the login and is to start with the machine from now on, or the other way."""
+        if place.labels():
+            say(f"taking it out of {place.folder}")
+            self._stop(place)
+            self._remove(place)
+
+    def _ask(self, artifacts: tuple[Artifact, ...], changed: tuple[str, ...], gone: tuple[str, ...]) -> None:
+        """Daemons are root's to install. Raises PlanError with what to type, unless that has been done."""
+        place, staged = self._place, self._paths.state / "launchd"
+        wanted = _labels(artifact.path for artifact in artifacts)
+        missing = [name for name in wanted if place.domain.job(name) is None]
+        anew = [name for name in reversed(wanted) if name in changed or name in missing]
+        if not anew and not gone:
+            return
+        for artifact in artifacts:
+            replace_file(staged / artifact.path, artifact.text.encode(), artifact.mode)
+        place.expect(artifacts)
+        lines = [line for name in gone for line in (*self._out(name), _sudo("rm", "-f", place.file(name)))]
+        for name in anew:
+            lines += [] if name in missing else [_sudo("launchctl", "bootout", f"system/{name}")]
+            new = staged / f"{name}.plist"
+            lines.append(_sudo("install", "-m", "644", "-o", "root", "-g", "wheel", new, place.file(name)))
+            lines.append(_sudo("launchctl", "enable", f"system/{name}"))
+            lines.append(_sudo("launchctl", "bootstrap", "system", place.file(name)))
+        raise PlanError("a stack that starts with the Mac is root's to install", details=lines, mend=TYPED)
+
+    def _out(self, name: str) -> tuple[str, ...]:
+        words = ("bootout", "disable") if self._daemons.domain.job(name) is not None else ("disable",)
+        return tuple(_sudo("launchctl", word, f"system/{name}") for word in words)
+
+    def stop(self) -> bool:
+        agents, daemons = self._stop(self._agents), self._stop(self._daemons)
+        return agents or daemons
+
+    def _stop(self, place: _Place) -> bool:
+        names = place.labels()
+        running = [name for name in names if place.domain.job(name) is not None]
+        if place is self._daemons and running and not self._root:
+            lines = [line for name in running for line in self._out(name)]
+            raise PlanError("a stack that starts with the Mac is root's to stop", details=lines, mend=TYPED)
+        if place is self._agents or self._root:
+            for name in names:
+                place.domain.disable(name)
+        ended = place.domain.unload(*names[:1], patience=PATIENCE)  # the gateway uses the others
+        return place.domain.unload(*names[1:], patience=PATIENCE) or ended
+
+    def remove(self) -> None:
+        for place in (self._agents, self._daemons):
+            self._remove(place)
+        shutil.rmtree(self._paths.state / "launchd", ignore_errors=True)
+
+    def _remove(self, place: _Place) -> None:
+        names = place.labels()
+        left = [place.file(name) for name in names if place.file(name).exists()]
+        if place is self._daemons and left and not self._root:
+            lines = [_sudo("rm", "-f", file) for file in left]
+            raise PlanError("a stack that starts with the Mac is root's to remove", details=lines, mend=TYPED)
+        if place is self._agents or self._root:
+            for name in names:  # launchd remembers that it was disabled: another stack of that name should start
+                place.domain.enable(name)
+        write((), place.folder, place.manifest, force=True)
+        place.manifest.unlink(missing_ok=True)
+
+    def states(self) -> Mapping[str, str]:
+        place = self._place
+        found = ((name, place.domain.job(name)) for name in place.labels())
+        return {name: job.words if job is not None else "not loaded" for name, job in found}
+
+    def why(self, model: str | None) -> str:
+        name = self._name(model)
+        try:
+            job = self._place.domain.job(name)
+        except EngineError:
+            return ""
+        if job is None:
+            return f"launchd has not loaded {name}"
+        return f"{name} {job.hopeless}" if job.hopeless else ""
+
+    def verb(self, verb: str, model: str | None) -> None:
+        place, name = self._place, self._name(model)
+        if place is self._daemons and not self._root:
+            words = {"load": "bootstrap system", "unload": "bootout", "restart": "kickstart -k"}[verb]
+            what = place.file(name) if verb == "load" else f"system/{name}"
+            raise EngineError(f"{name} is root's to {verb}", mend=_sudo("launchctl", *words.split(), what))
+        loaded = place.domain.job(name) is not None
+        if verb == "unload":
+            place.domain.unload(name, patience=PATIENCE)
+        elif not loaded:
+            place.domain.load(name, place.file(name))
+        elif verb == "restart":
+            place.domain.restart(name)
+        else:
+            place.domain.start(name)
+
+    def logs(self, model: str | None, lines: int, *, follow: bool = False) -> Iterator[str]:
+        file = self._log(self._name(model))
+        yield from logs.tail(file, lines)
+        if follow:
+            yield from logs.follow(file)
+
+    def _name(self, model: str | None) -> str:
+        return label(self._paths.name, slug(model) if model is not None else GATEWAY)
+
+    def _log(self, name: str) -> Path:
+        return self._paths.logs / log_name(name.removeprefix(label(self._paths.name, "")))
+
+
+class _Place:
+    """Where jobs of one kind are: the domain that they are loaded into, the folder of their files, our manifest."""
+
+    def __init__(self, domain: Domain, folder: Path, manifest: Path) -> None:
+        self.domain = domain
+        self.folder = folder
+        self.manifest = manifest
+
+    def file(self, name: str) -> Path:
+        return self.folder / f"{name}.plist"
+
+    def labels(self) -> tuple[str, ...]:
+        """Of what we installed, the gateway first: it uses the others."""
+        return _labels(listed(self.manifest))
+
+    def holds(self, name: str) -> bool:
+        return self.file(name).exists() or self.domain.job(name) is not None
+
+    def expect(self, artifacts: Iterable[Artifact]) -> None:
+        """Somebody else is to write these here: they are ours all the same, and so is what we asked for before."""
+        known: dict[str, list[str]] = {}
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            known = dict(json.loads(self.manifest.read_text())["files"])
+        for artifact in artifacts:
+            known.setdefault(artifact.path, []).append(hashlib.sha256(artifact.text.encode()).hexdigest())
+        replace_file(self.manifest, json.dumps({"files": known}).encode())
+
+
+def _labels(paths: Iterable[str]) -> tuple[str, ...]:
+    """The gateway first, then llama-swap: who uses others is ended before them, and started after them."""
+    first = (f"-{GATEWAY}", f"-{SWAP}")
+    found = (path.removesuffix(".plist") for path in paths)
+    return tuple(sorted(found, key=lambda name: (*(not name.endswith(end) for end in first), name)))
+
+
+def _sudo(*words: str | Path) -> str:
+    return shlex.join(("sudo", *map(str, words)))
+
+
+def _private(plan: Plan, paths: StackPaths) -> Iterator[str]:
+    """What lies in folders that a program without a window is not asked about, but kept out of."""
+    engines = [launch for launch in plan.launches if isinstance(launch.how, Process)]
+    used = {*site.here(paths.name).stack[:1], str(paths.state), *(launch.weights for launch in engines)}
+    used |= {word for launch in engines if isinstance(launch.how, Process) for word in launch.how.argv}
+    for folder in PRIVATE:
+        if inside := sorted(one for one in used if one.startswith(f"{Path(folder).expanduser()}/")):
+            yield f"macOS may keep launchd's jobs from {inside[0]}: allow it, or move it out of {folder}"

@@ -1,0 +1,194 @@
+"""What `up` and `down` do where a service manager runs the stack (systemd, launchd, docker compose)."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from orchestrator.core.plan import Plan
+    from orchestrator.core.planner.changes import Action, Change
+    from orchestrator.core.target import Artifact
+    from orchestrator.edge.managers.api import Say, ServiceManager
+    from orchestrator.edge.paths import StackPaths
+
+ANSWER_S = 90.0
+"""For a gateway to answer its control socket after its manager has started it: an image's first start is slow."""
+
+
+def render(plan: Plan, manager: ServiceManager) -> tuple[Artifact, ...]:
+    """The manager's files, with paths relative to its folder. Raises PlanError."""
+    from orchestrator import pipeline
+    from orchestrator.edge.discover import targets
+
+    return manager.installed(pipeline.render(plan, targets()[plan.manager]))
+
+
+def bring_up(plan: Plan, paths: StackPaths, say: Say, watch: Callable[..., Any], *, force: bool) -> tuple[bool, Any]:
+    """(whether anything changed, the `done` event's data or None). Raises PlanError, EngineError, PortTaken, Drift:
+    what can be found before anything is touched is found then."""
+    from orchestrator import pipeline
+    from orchestrator.edge import managers, secrets, write
+    from orchestrator.edge.control import client as control
+    from orchestrator.edge.run import container_sweep, session
+    from orchestrator.errors import Interrupted
+
+    manager = managers.of(plan.manager, paths)
+    for warning in manager.check(plan):
+        say(f"warning: {warning}")
+    secrets.of(plan)
+    if plan.manager != "compose":  # which pulls its images itself
+        container_sweep.refuse(plan)
+    artifacts = render(plan, manager)
+    if not force:
+        write.refuse_drift(artifacts, manager.folder, manager.manifest)
+    running = control.status(paths)
+    if running is None and plan.manager != "compose":  # which knows its own containers' ports from others'
+        session.check_ports(plan.listen)
+    fresh = running is None or running["manager"] != plan.manager
+    retire(paths, say, keep=plan.manager)
+    try:
+        pipeline.install(plan, paths, force=force)
+        managers.remember(plan.manager, paths)
+        applied = manager.apply(artifacts, say, force=force)
+        if running is not None and not fresh and running["stale"] and not applied.started:
+            manager.verb("restart", None)  # it reads its key files once
+        return _prove(plan, paths, manager, watch, changed=bool(applied.started or applied.removed))
+    except KeyboardInterrupt:
+        if fresh:
+            say("stack: interrupted, stopping what was started")
+            manager.stop()
+        goes_on = "" if fresh else "; what ran goes on (stack status)"
+        raise Interrupted(f"interrupted{goes_on}") from None
+
+
+def _prove(
+    plan: Plan, paths: StackPaths, manager: ServiceManager, watch: Callable[..., Any], *, changed: bool
+) -> tuple[bool, Any]:
+    from orchestrator import pipeline
+    from orchestrator.core.plan import CONTAINED
+    from orchestrator.edge.control import client as control
+    from orchestrator.edge.managers.patience import until_given_up
+
+    status = _answer(paths, manager, pipeline.digest(plan))
+    if not changed and status["settled"] and status["ready"]:
+        return False, {"exit": status["exit"], "warnings": status["warnings"]}
+    if not changed:
+        control.call(paths, "POST", "/retry")
+    if plan.manager not in CONTAINED:
+        return changed, watch(control.stream(paths, "GET", "/events"))
+    return changed, watch(until_given_up(lambda: control.stream(paths, "GET", "/events"), plan.managed, manager))
+
+
+def _answer(paths: StackPaths, manager: ServiceManager, plan: str) -> Mapping[str, Any]:
+    """The gateway's status, once it serves that plan. Raises EngineError."""
+    from orchestrator.edge.control import client as control
+    from orchestrator.errors import EngineError
+
+    deadline = time.monotonic() + ANSWER_S
+    while time.monotonic() < deadline:
+        if (status := control.status(paths)) is not None and status["plan"] == plan and not status["stale"]:
+            return status
+        if why := manager.why(None):
+            details = tuple(manager.logs(None, 10))
+            raise EngineError(f"the gateway does not run: {why}", mend="stack logs", details=details)
+        time.sleep(0.1)
+    details = tuple(manager.logs(None, 10))
+    raise EngineError(f"the gateway does not answer within {ANSWER_S:g} s", mend="stack logs", details=details)
+
+
+def retire(paths: StackPaths, say: Say, *, keep: str = "") -> None:
+    """Ends what runs this stack otherwise than through the manager `keep` ("" = our own daemon)."""
+    from orchestrator.edge import managers
+    from orchestrator.edge.run import session
+
+    before = managers.remembered(paths)
+    if before is None:
+        if keep and session.leave(paths, keep_engines=False):
+            say(f"it was up by itself: {keep} runs it from now on")
+    elif before.name != keep:
+        say(f"{before.name} ran it: stopping that")
+        before.stop()
+        before.remove()
+        managers.remember("", paths)
+
+
+def stop(paths: StackPaths, *, uninstall: bool) -> bool:
+    """Whether a manager ran anything of it."""
+    from orchestrator.edge import managers
+
+    manager = managers.remembered(paths)
+    if manager is None:
+        return False
+    was_up = manager.stop()
+    if uninstall:
+        manager.remove()
+    return was_up
+
+
+def states(paths: StackPaths) -> dict[str, Any]:
+    """What `status` adds: the manager, and each of its units in its own words."""
+    from orchestrator.edge import managers
+
+    manager = managers.remembered(paths)
+    return {} if manager is None else {"manager": manager.name, "units": dict(manager.states())}
+
+
+def differences(plan: Plan, paths: StackPaths) -> tuple[Change, ...]:
+    """Its manager's files against what is installed: what `up` would write, and what was edited by hand."""
+    from orchestrator.core.planner.changes import Change
+    from orchestrator.edge import managers, write
+
+    before = managers.remembered(paths)
+    found = []
+    if before is not None and before.name != plan.manager:
+        found.append(Change(before.name, "remove", "it ran the stack until now"))
+    if plan.manager:
+        manager = managers.of(plan.manager, paths)
+        done = write.compare(render(plan, manager), manager.folder, manager.manifest)
+        words: dict[str, tuple[Action, str]] = dict.fromkeys(done.changed, ("write", ""))
+        words |= dict.fromkeys(done.removed, ("remove", "no longer rendered"))
+        words |= dict.fromkeys(done.unchanged, ("unchanged", ""))
+        words |= dict.fromkeys(done.edited, ("edited", "by hand: `up` stops here unless --force"))
+        found += [Change(str(manager.folder / path), *words[path]) for path in sorted(words)]
+    return tuple(found)
+
+
+def logs(paths: StackPaths, model: str | None, lines: int, *, follow: bool) -> Iterator[str] | None:
+    """Of the manager's own; None where they are files of ours. model: an id; None = the gateway."""
+    from orchestrator.core.planner.plan_json import plan_from_json
+    from orchestrator.edge import managers
+    from orchestrator.edge.run import identity
+
+    manager = managers.remembered(paths)
+    if manager is None:
+        return None
+    plan = plan_from_json(paths.plan.read_text()) if model is not None else None
+    if plan is not None and model not in plan.managed:
+        if plan.supervisor != "llama-swap":
+            return None
+        model = identity.SWAP  # an engine that it starts writes into its output
+    return manager.logs(model, lines, follow=follow)
+
+
+def verb(paths: StackPaths, verb: str, model: str) -> bool:
+    """`load`, `unload`, `restart` of an engine that a manager owns; False where it is our own supervisor's.
+
+    model: any of its names."""
+    from orchestrator.core.planner.plan_json import plan_from_json
+    from orchestrator.edge import managers
+    from orchestrator.edge.control import client as control
+
+    manager = managers.remembered(paths)
+    if manager is None or not paths.plan.exists():
+        return False
+    plan = plan_from_json(paths.plan.read_text())
+    if (known := plan.names.get(model)) not in plan.managed:
+        return False
+    manager.verb(verb, known)
+    if verb != "unload":
+        with contextlib.suppress(control.NotRunning):  # the gateway forgets that it was given up, and waits for it
+            control.call(paths, "POST", "/load", {"model": known}, timeout=None)
+    return True
