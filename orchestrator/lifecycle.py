@@ -65,7 +65,7 @@ def up(
     paths = StackPaths(prepared.loaded.name)
     with held(paths.lock, "stack up"):
         session.sweep_tries(paths)
-        prepared = pipeline.with_weights(prepared, quiet=quiet)
+        prepared = pipeline.with_weights(prepared, manager=manager, quiet=quiet)
         plan = pipeline.make_plan(prepared, force=forced, manager=manager)
         pipeline.refuse_unknown_weights(plan)
         for warning in (*plan.warnings, *pipeline.attach(prepared, plan, say, quiet=quiet)):

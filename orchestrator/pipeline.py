@@ -76,7 +76,7 @@ def prepare_loaded(loaded: Loaded, host_file: Path | None = None) -> Prepared:
     return Prepared(loaded, _detect(loaded), _inspect(loaded))
 
 
-def wanted(prepared: Prepared) -> tuple[Wanted, ...]:
+def wanted(prepared: Prepared, manager: Manager = "") -> tuple[Wanted, ...]:
     """The source of each model that this host would run, whatever memory says. Raises PlanError."""
     from orchestrator.core.trouble import path
     from orchestrator.edge.hub.pull import Wanted
@@ -87,16 +87,16 @@ def wanted(prepared: Prepared) -> tuple[Wanted, ...]:
         for model, shape in stack.models.items()
         for key, _, source in shape.ordered_sources()
     }
-    plan = make_plan(prepared, force=frozenset(stack.models))
+    plan = make_plan(prepared, force=frozenset(stack.models), manager=manager)
     return tuple(Wanted(launch.model, sources[launch.source]) for launch in plan.launches)
 
 
-def with_weights(prepared: Prepared, *, quiet: bool = False) -> Prepared:
+def with_weights(prepared: Prepared, *, manager: Manager = "", quiet: bool = False) -> Prepared:
     """Pulls what this host would run and does not have yet, then looks again. Raises PlanError."""
     from orchestrator.core.weights import weights_key
     from orchestrator.edge.hub.pull import pull
 
-    keys = ((item, weights_key(item.source)) for item in wanted(prepared))
+    keys = ((item, weights_key(item.source)) for item in wanted(prepared, manager))
     missing = [item for item, key in keys if item.source.repo and key not in prepared.weights]
     if not missing or prepared.foreign:
         return prepared

@@ -73,18 +73,22 @@ def _one(prepared: Prepared, name: str) -> tuple[Artifact, ...]:
 
 
 def _every(prepared: Prepared) -> tuple[Artifact, ...]:
-    from orchestrator import pipeline
+    """Raises PlanError where nothing at all can be rendered."""
     from orchestrator.cli.show import render_places
     from orchestrator.errors import PlanError
 
-    pipeline.make_plan(prepared)  # what cannot be planned at all is an error, and no target's fault
     found: list[Artifact] = []
+    missed: dict[str, PlanError] = {}
     for name in TARGETS[prepared.host.system]:
         try:
             found += _one(prepared, name)
         except PlanError as error:
-            details = render_places(error.problems, "stack.yaml")
-            print(f"{name}: left out: {error}" + (f"\n{details}" if details else ""), file=sys.stderr)
+            missed[name] = error
+    if not found:
+        raise next(iter(missed.values()))
+    for name, why in missed.items():
+        details = render_places(why.problems, "stack.yaml")
+        print(f"{name}: left out: {why}" + (f"\n{details}" if details else ""), file=sys.stderr)
     return tuple(found)
 
 

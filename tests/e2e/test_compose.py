@@ -41,7 +41,8 @@ def based(dockerd: Dockerd, tmp_path_factory: pytest.TempPathFactory) -> Dockerd
 
 @pytest.fixture
 def cli(based: Dockerd, docker: Dockerd, stack_cli: Cli, require: Callable[[str], Path]) -> Cli:
-    """With compose as the plugin of this home's docker."""
+    """With compose as the plugin of this home's docker; no engine but those in images."""
+    (stack_cli.home.path / "bin" / "llama-server").unlink(missing_ok=True)
     stack_cli.home.env["DOCKER_HOST"] = docker.host
     plugin = stack_cli.home.path / ".docker" / "cli-plugins" / "docker-compose"
     plugin.parent.mkdir(parents=True)
