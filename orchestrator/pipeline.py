@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -129,6 +129,34 @@ def make_plan(prepared: Prepared, *, force: frozenset[str] = frozenset(), manage
     except PlanError as error:
         error.file = _shown(loaded.file)
         raise
+
+
+def read_plan(file: Path) -> Plan:
+    """A plan that was written as JSON. Raises PlanError."""
+    from pydantic import ValidationError
+
+    from orchestrator.core.planner.plan_json import plan_from_json
+    from orchestrator.errors import PlanError
+
+    try:
+        return plan_from_json(file.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanError(f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    except ValidationError as error:
+        raise PlanError(f"{file}: is no plan of this version", mend="`stack plan --json` writes one") from error
+
+
+def expect_managed(plan: Plan, models: Collection[str]) -> None:
+    """Raises PlanError unless a service manager runs exactly these models."""
+    from orchestrator.errors import PlanError
+
+    if set(models) != set(plan.managed):
+        details = (f"units are declared for: {_listed(models)}", f"the plan wants units for: {_listed(plan.managed)}")
+        raise PlanError("the units are not those of the plan", mend="set `residents` to the second", details=details)
+
+
+def _listed(models: Collection[str]) -> str:
+    return ", ".join(sorted(models)) or "no model"
 
 
 def refuse_unknown_weights(plan: Plan) -> None:

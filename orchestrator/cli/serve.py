@@ -19,15 +19,30 @@ def serve(
 ) -> None:
     """Run gateway, supervisor and probes in the foreground, until Ctrl-C."""
     import json
+    import sys
     from contextlib import ExitStack
 
     from orchestrator import daemon, pipeline
     from orchestrator.edge.lock import held
     from orchestrator.edge.paths import StackPaths
-    from orchestrator.edge.run import session
+    from orchestrator.edge.run import become, session
+    from orchestrator.errors import UsageError
 
-    if plan_file is not None and name is not None:  # by `stack up`, which holds the lock
-        daemon.serve(plan_file, name)
+    if plan_file is not None and name is not None:  # by `stack up`, which holds the lock, or by a service manager
+        paths = StackPaths(name)
+        if plan_file.resolve() == paths.plan.resolve():
+            daemon.serve(plan_file, name)
+            return
+        given = pipeline.read_plan(plan_file)
+        if given.name != name:
+            raise UsageError(f"{plan_file} is the plan of {given.name}, not of {name}")
+
+        def adopt() -> None:
+            pipeline.install(given, paths)
+            for model in become.end_former(given):
+                print(f"{model} runs by an earlier plan: its service manager starts it anew", file=sys.stderr)
+
+        daemon.serve(paths.plan, name, adopt)
         return
     with ExitStack() as starting:  # `up`, `down` and `try` must be able to ask us, or not run beside us
 

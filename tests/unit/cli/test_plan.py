@@ -82,3 +82,19 @@ def test_it_writes_nothing(stack_cli: Cli) -> None:
     stack_cli("plan", "--host", "host.json")
     assert not stack_cli.home.state.exists()
     assert sorted(path.name for path in Path(stack_cli.home.work).iterdir()) == ["host.json", "stack.yaml"]
+
+
+def test_a_build_that_declares_units_for_other_models_is_told_both_lists(studio: Cli) -> None:
+    file = studio.home.work / "stack.yaml"
+    file.write_text(f"service: login\n{file.read_text()}")
+    made = studio("plan", "--host", "host.json", "--json")
+    wanted = plan_from_json(made.stdout).managed
+    right = studio("plan", "--host", "host.json", "--json", "--managed", " ".join(reversed(wanted)))
+    assert (right.returncode, right.stdout) == (0, made.stdout)
+    done = studio("plan", "--host", "host.json", "--json", "--managed", "")
+    found = json.loads(done.stdout)
+    assert (done.returncode, found["error"]) == (4, "the units are not those of the plan")
+    assert found["details"] == [
+        "units are declared for: no model",
+        f"the plan wants units for: {', '.join(sorted(wanted))}",
+    ]
