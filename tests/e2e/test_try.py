@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psutil
@@ -17,18 +17,13 @@ import yaml
 from tests.fake_stack import ENGINE, NAME, FakeStack, Make
 from tests.gateways import eventually
 from tests.homes import Cli
+from tests.names import alone
 
 WRAPPER = """#!{python}
 import os, sys
 if "--help" in sys.argv:
     print("usage: llama-server\\n" + "\\n".join(f"  {{name}} X   text" for name in {flags!r}))
     raise SystemExit
-@pytest.fixture(autouse=True)
-def one_at_a_time() -> Iterator[None]:
-    with alone("try"):
-        yield
-
-
 def given(*names):
     return [word for name in names if name in sys.argv for word in sys.argv[sys.argv.index(name):][:2]]
 alone = [name for name in ("--exit-at-once", "--never-ready") if name in sys.argv]
@@ -37,6 +32,12 @@ os.execv({python!r}, [{python!r}, {engine!r}, *options, *alone])
 """
 FLAGS = ("--fault", "--token-delay", "--start-delay", "--exit-at-once", "--never-ready")
 Tried = Callable[..., FakeStack]
+
+
+@pytest.fixture(autouse=True)
+def one_at_a_time() -> Iterator[None]:
+    with alone("try"):
+        yield
 
 
 @pytest.fixture
