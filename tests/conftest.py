@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import components, dockers, homes, nixes, systemds
+from tests import components, dockers, homes, names, nixes, systemds
 from tests.fake_stack import FakeStack, Make
 
 # a busy machine is no finding
@@ -106,6 +106,13 @@ def nix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nixes.Nix]:
     folder = tmp_path_factory.mktemp("nix")
     yield nixes.make(folder)
     nixes.unlocked(folder)
+
+
+@pytest.fixture
+def one_try() -> Iterator[None]:
+    """`stack try` looks for a free port, and starts an engine there later: one test of it at a time."""
+    with names.alone("try"):
+        yield
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psutil
@@ -17,8 +17,8 @@ import yaml
 from tests.fake_stack import ENGINE, NAME, FakeStack, Make
 from tests.gateways import eventually
 from tests.homes import Cli
-from tests.names import alone
 
+pytestmark = pytest.mark.usefixtures("one_try")
 WRAPPER = """#!{python}
 import os, sys
 if "--help" in sys.argv:
@@ -32,12 +32,6 @@ os.execv({python!r}, [{python!r}, {engine!r}, *options, *alone])
 """
 FLAGS = ("--fault", "--token-delay", "--start-delay", "--exit-at-once", "--never-ready")
 Tried = Callable[..., FakeStack]
-
-
-@pytest.fixture(autouse=True)
-def one_at_a_time() -> Iterator[None]:
-    with alone("try"):
-        yield
 
 
 @pytest.fixture

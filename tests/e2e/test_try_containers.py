@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +16,15 @@ from tests import dockers
 from tests.dockers import Dockerd
 from tests.gateways import eventually
 from tests.homes import Cli
-from tests.names import alone
 
-pytestmark = [pytest.mark.component("docker"), pytest.mark.component("llama-server")]
+pytestmark = [
+    pytest.mark.component("docker"),
+    pytest.mark.component("llama-server"),
+    pytest.mark.usefixtures("one_try"),
+]
 STACK = f"docktry-{os.getpid()}"
 NAME = containers.name(STACK, "selftest")
 TRIED = containers.name(STACK, "@try/selftest")
-
-
-@pytest.fixture(autouse=True)
-def one_at_a_time() -> Iterator[None]:
-    with alone("try"):
-        yield
 
 
 def test_it_runs_beside_the_present_one_and_leaves_nothing(

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.fake_stack import ENGINE
 from tests.homes import Cli
 from tests.names import apart
 
+pytestmark = pytest.mark.usefixtures("one_try")
 STACK = apart("sleepers", "a", "b")
 SMI = """#!/bin/sh
 case "$1" in
@@ -23,10 +25,6 @@ esac
 """
 VLLM = """#!{python}
 import os, sys
-@pytest.fixture(autouse=True)
-def one_at_a_time() -> Iterator[None]:
-    with alone("try"):
-        yield
 
 
 def after(flag): return sys.argv[sys.argv.index(flag) + 1]

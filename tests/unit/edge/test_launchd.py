@@ -210,7 +210,7 @@ def test_the_verbs(launchd: launchds.FakeLaunchd, manager: Launchd, tmp_path: Pa
     manager.verb("unload", "a")
     assert manager.states() == {A: "not loaded"}
     manager.verb("load", "a")
-    assert manager.states()[A] == f"running (pid {pid(launchd, A)})"
+    assert until(lambda: manager.states()[A] == f"running (pid {pid(launchd, A)})")
 
 
 def test_a_job_that_launchd_refuses_is_an_error_with_its_words(
