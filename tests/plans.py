@@ -24,6 +24,7 @@ SITE = Site(
     user="me",
     uid=1000,
     gid=1000,
+    runtime="/run/user/1000",
     version="1.2.3",
 )
 """Of nobody here: what is rendered for it is the same everywhere."""

@@ -5,72 +5,23 @@ Only this one program is unpacked; it needs nothing else of podman to turn `*.co
 
 from __future__ import annotations
 
-import fcntl
 import os
-import platform
 import re
 import subprocess
-import sys
-import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from orchestrator.core.target import Artifact
+from tests import debian
 from tests.environments import CACHE
 
-SUITE = "trixie"
+GENERATOR = CACHE / f"quadlet-{debian.SUITE}" / "quadlet"
 """The first Debian whose podman has a generator that knows all keys that we render (5.4)."""
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-GENERATOR = CACHE / f"quadlet-{SUITE}" / "quadlet"
 
 
 def install() -> Path:
-    """Unpack the generator unless it is there; a second caller waits for the first. Takes some ten seconds.
-
-    Raises subprocess.CalledProcessError when apt fails, RuntimeError where this machine has no Debian mirror.
-    """
-    GENERATOR.parent.mkdir(parents=True, exist_ok=True)
-    with open(GENERATOR.parent / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if GENERATOR.exists():
-            return GENERATOR
-        with tempfile.TemporaryDirectory(prefix="apt-", dir=GENERATOR.parent) as folder:
-            os.replace(_unpacked(Path(folder)), GENERATOR)
-    return GENERATOR
-
-
-def _unpacked(folder: Path) -> Path:
-    """apt with lists and sources of its own, so that the machine's stay what they are."""
-    for name in ("lists/partial", "archives/partial"):
-        (folder / name).mkdir(parents=True)
-    (folder / "status").touch()
-    signed = f"[signed-by={KEYRING}] " if KEYRING.exists() else ""
-    (folder / "sources.list").write_text(f"deb {signed}{mirror()} {SUITE} main\n")
-    options = {
-        "Dir::Etc::sourcelist": folder / "sources.list",
-        "Dir::Etc::sourceparts": "/dev/null",
-        "Dir::State::lists": folder / "lists",
-        "Dir::State::status": folder / "status",
-        "Dir::Cache": folder,
-        "APT::Sandbox::User": "root",
-    }
-    apt = ["apt-get", "-q", *(word for key, value in options.items() for word in ("-o", f"{key}={value}"))]
-    for argv in ([*apt, "update"], [*apt, "download", "podman"]):
-        subprocess.run(argv, cwd=folder, check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr)
-    (package,) = folder.glob("podman_*.deb")
-    subprocess.run(["dpkg-deb", "-x", package, folder / "root"], check=True)
-    return folder / "root/usr/libexec/podman/quadlet"
-
-
-def mirror() -> str:
-    """Where this machine's own apt gets its Debian from; known before its lists are."""
-    system = platform.freedesktop_os_release()
-    which = (f"Release: {system.get('VERSION_CODENAME')}", "Component: main", "Created-By: Packages")
-    asked = ["apt-get", "indextargets", "--format", "$(REPO_URI)", *which]
-    found = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.split()
-    if system["ID"] != "debian" or not found:
-        raise RuntimeError("apt knows no mirror of Debian here")
-    return found[0]
+    """Unpacks the generator unless it is there. Takes some ten seconds. Raises as debian.unpack."""
+    return debian.once(GENERATOR, lambda folder: debian.unpack(folder, "podman") / "usr/libexec/podman/quadlet")
 
 
 def write(artifacts: Iterable[Artifact], folder: Path) -> Path:

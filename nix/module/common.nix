@@ -56,6 +56,20 @@ let
 
   # --- units
 
+  folders = [
+    "${cfg.home}/.local/bin"
+    "${cfg.home}/.docker/bin"
+    "${cfg.home}/.nix-profile/bin"
+    "/run/wrappers/bin"
+    "/run/current-system/sw/bin"
+    "/opt/homebrew/bin"
+    "/usr/local/bin"
+    "/usr/bin"
+    "/bin"
+    "/usr/sbin"
+    "/sbin"
+  ];
+
   # core/plan.slug
   slug =
     id:
@@ -79,20 +93,26 @@ let
     ];
     stop = argv ++ [ "--stop" ];
   };
+  # CUDA and a user's own command may start a setuid helper, which hardening forbids
+  harmless = id: (cfg.host.gpus or [ ]) == [ ] && !(builtins.elem "command" (backends settings.models.${id}));
+  allHarmless = builtins.all harmless ids;
+  withSwap = settings.supervisor or "auto" == "llama-swap";
   engineUnits = builtins.listToAttrs (
     map (id: {
       name = "stack-${name}-${slug id}";
       value = become id // {
         description = "${id}, of the stack ${name}";
         patience = 30;
+        hardened = harmless id;
       };
     }) cfg.residents
   );
-  swapUnit = lib.optionalAttrs (settings.supervisor or "auto" == "llama-swap") {
+  swapUnit = lib.optionalAttrs withSwap {
     "stack-${name}-llama-swap" = {
       inherit (become "@llama-swap") argv;
       description = "llama-swap, of the stack ${name}";
       patience = 60;
+      hardened = allHarmless;
     };
   };
   others = engineUnits // swapUnit;
@@ -108,6 +128,8 @@ let
       ];
       description = "The gateway of the stack ${name}";
       patience = 200;
+      # children may no more than their parent
+      hardened = withSwap || allHarmless;
       after = builtins.attrNames others;
       # what it started on demand outlives its crash, and the next one adopts it
       gateway = true;
@@ -125,11 +147,18 @@ in
     internal = true;
     readOnly = true;
     type = lib.types.attrsOf lib.types.anything;
-    description = "name -> argv, description, patience (seconds to end), stop, after, gateway.";
+    description = "name -> argv, description, patience (seconds to end), hardened, stop, after, gateway.";
+  };
+  options.services.stack.search = lib.mkOption {
+    internal = true;
+    readOnly = true;
+    type = lib.types.str;
+    description = "PATH of a unit, where the module has to say all of it.";
   };
 
   config.services.stack = {
     inherit units;
+    search = lib.concatStringsSep ":" (map (package: "${package}/bin") cfg.path ++ folders);
     residents = mkDefault (builtins.filter isResident ids);
     engines = {
       llama-cpp = mkDefault {
@@ -137,7 +166,7 @@ in
         inherit (pkgs.llama-cpp) version;
       };
     }
-    // lib.optionalAttrs (settings.supervisor or "auto" == "llama-swap") {
+    // lib.optionalAttrs withSwap {
       llama-swap = mkDefault {
         bin = "${pkgs.llama-swap}/bin/llama-swap";
         inherit (pkgs.llama-swap) version;

@@ -9,20 +9,8 @@
 let
   cfg = config.services.stack;
   inherit (pkgs.stdenv.hostPlatform) isDarwin isLinux;
-  folders = [
-    "${cfg.home}/.local/bin"
-    "${cfg.home}/.nix-profile/bin"
-    "/run/wrappers/bin"
-    "/run/current-system/sw/bin"
-    "/opt/homebrew/bin"
-    "/usr/local/bin"
-    "/usr/bin"
-    "/bin"
-    "/usr/sbin"
-    "/sbin"
-  ];
   environment = {
-    PATH = lib.concatStringsSep ":" (map (package: "${package}/bin") cfg.path ++ folders);
+    PATH = cfg.search;
   }
   // cfg.environment;
   # systemd.exec(5): in double quotes, C escapes; `%` begins a specifier

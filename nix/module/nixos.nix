@@ -14,42 +14,29 @@ let
   ports = map (found: lib.toInt (lib.last found)) (builtins.filter isOpen parts);
 in
 {
-  imports = [ ./common.nix ];
+  imports = [ ./machine.nix ];
 
-  config = lib.mkMerge [
-    (lib.mkIf config.programs.stack.enable { environment.systemPackages = [ config.programs.stack.package ]; })
-    (lib.mkIf cfg.enable {
-      assertions = [
-        {
-          assertion = cfg.user != null;
-          message = "services.stack.user is not set: whose stack is it? Its weights and state lie in that user's home";
-        }
+  config = lib.mkIf cfg.enable {
+    services.stack.home =
+      lib.mkDefault
+        (config.users.users.${cfg.user} or { home = "/home/${cfg.user}"; }).home;
+
+    systemd.user.services = builtins.mapAttrs (_: unit: {
+      inherit (cfg) environment;
+      path = cfg.path ++ [
+        "/run/wrappers"
+        "/run/current-system/sw"
       ];
+      # the file is there for every user's manager
+      unitConfig = unit.Unit // {
+        ConditionUser = cfg.user;
+      };
+      serviceConfig = unit.Service;
+      wantedBy = [ "default.target" ];
+    }) units;
 
-      services.stack.home =
-        lib.mkDefault
-          (config.users.users.${cfg.user} or { home = "/home/${cfg.user}"; }).home;
+    users.users = lib.mkIf (cfg.settings.service == "boot") { ${cfg.user}.linger = true; };
 
-      services.stack.folder = lib.mkDefault "/etc/stack/${cfg.settings.name}";
-      environment.etc."stack/${cfg.settings.name}".source = cfg.rendered;
-
-      systemd.user.services = builtins.mapAttrs (_: unit: {
-        inherit (cfg) environment;
-        path = cfg.path ++ [
-          "/run/wrappers"
-          "/run/current-system/sw"
-        ];
-        # the file is there for every user's manager
-        unitConfig = unit.Unit // {
-          ConditionUser = cfg.user;
-        };
-        serviceConfig = unit.Service;
-        wantedBy = [ "default.target" ];
-      }) units;
-
-      users.users = lib.mkIf (cfg.settings.service == "boot") { ${cfg.user}.linger = true; };
-
-      networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall (lib.unique ports);
-    })
-  ];
+    networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall (lib.unique ports);
+  };
 }

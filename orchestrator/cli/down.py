@@ -17,10 +17,12 @@ def down(
 ) -> None:
     """Stop everything of this stack. State and logs stay, unless --uninstall."""
     from orchestrator import lifecycle, pipeline
+    from orchestrator.cli.progress import waiting
     from orchestrator.edge.paths import StackPaths
 
     paths = StackPaths(pipeline.name_of(file))
-    left = lifecycle.down(paths, file.parent.resolve() / file.name, uninstall=uninstall)
+    with waiting(f"stopping {paths.name}", after=2):
+        left = lifecycle.down(paths, file.parent.resolve() / file.name, uninstall=uninstall)
     if as_json:
         done = {"name": paths.name, "was_up": left.was_up, "ended": left.swept, "uninstalled": uninstall}
         print(json.dumps(done))

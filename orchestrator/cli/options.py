@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from orchestrator.core.plan import Manager
 
 
 def _before_the_command(ctx: typer.Context, param: typer.CallbackParam, value: Path) -> Path:
@@ -33,3 +36,26 @@ HostOption = Annotated[
 UnusedHostOption = Annotated[Path | None, typer.Option("--host", metavar="FILE", hidden=True)]
 """For commands that every machine answers alike, or that ask what runs: scripts may give it to all of them."""
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=False)]
+TargetOption = Annotated[
+    str | None,
+    typer.Option("--target", help="Who runs it: systemd, systemd-system, launchd, compose; as `service` says."),
+]
+SystemOption = Annotated[
+    bool, typer.Option("--system", help="As units of the machine's systemd: --target systemd-system.")
+]
+
+
+def manager_of(target: str | None, *, system: bool) -> Manager:
+    """Raises UsageError for what cannot run anything."""
+    from orchestrator.errors import UsageError
+
+    names: tuple[Manager, ...] = ("systemd", "systemd-system", "launchd", "compose")
+    if system and target not in (None, "systemd", "systemd-system"):
+        raise UsageError(f"--system is for systemd, not for {target}", mend="leave one of them out")
+    asked = "systemd-system" if system else target
+    for name in names:
+        if name == asked:
+            return name
+    if asked is not None:
+        raise UsageError(f"`up` cannot run a stack through {asked}", mend=f"one of {', '.join(names)}")
+    return ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from orchestrator.cli.options import FileOption, HostOption, JsonOption
+from orchestrator.cli.options import FileOption, HostOption, JsonOption, SystemOption, TargetOption, manager_of
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import Plan
@@ -20,13 +20,16 @@ def plan(
     host_file: HostOption = None,
     as_json: JsonOption = False,
     diff: Annotated[bool, typer.Option("--diff", help="Compare with what is installed and running.")] = False,
+    target: TargetOption = None,
+    system: SystemOption = False,
     force: Annotated[list[str] | None, typer.Option("--force", help="Plan this model though it does not fit.")] = None,
     managed: Annotated[str | None, typer.Option("--managed", metavar="MODELS", hidden=True)] = None,
 ) -> None:
     """Show what would run here, each decision with its reason. Changes nothing."""
     from orchestrator import pipeline
 
-    made = pipeline.make_plan(pipeline.prepare(file, host_file), force=frozenset(force or ()))
+    manager = manager_of(target, system=system)
+    made = pipeline.make_plan(pipeline.prepare(file, host_file), force=frozenset(force or ()), manager=manager)
     if managed is not None:  # of a build by Nix, which has declared a unit for each of these and starts what we say
         pipeline.refuse_unknown_weights(made)
         pipeline.expect_managed(made, managed.split())

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def waiting(text: str) -> Iterator[None]:
-    """A spinner with the elapsed time on a terminal; one plain line elsewhere."""
+def waiting(text: str, *, after: float = 0) -> Iterator[None]:
+    """A spinner with the elapsed time on a terminal; one plain line elsewhere, once `after` seconds have passed."""
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        print(f"{text} ...", file=sys.stderr)
-        yield
+        line = threading.Timer(after, print, (f"{text} ...",), {"file": sys.stderr})
+        line.start()
+        if not after:
+            line.join()
+        try:
+            yield
+        finally:
+            line.cancel()
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:

@@ -17,14 +17,16 @@ if TYPE_CHECKING:
     from orchestrator.pipeline import Prepared
 
 TARGETS = {
-    "linux": ("llama-swap", "systemd", "compose", "quadlet"),
+    "linux": ("llama-swap", "systemd", "systemd-system", "compose", "quadlet"),
     "macos": ("llama-swap", "launchd"),
 }
 """What each system has, in order; a target without a file in core/targets/ comes with a later version."""
 
 
 def render(
-    target: Annotated[str | None, typer.Argument(help="llama-swap, systemd, launchd, compose, quadlet.")] = None,
+    target: Annotated[
+        str | None, typer.Argument(help="llama-swap, systemd, systemd-system, launchd, compose, quadlet.")
+    ] = None,
     file: FileOption = Path("stack.yaml"),
     host_file: HostOption = None,
     as_json: JsonOption = False,

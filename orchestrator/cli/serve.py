@@ -22,7 +22,7 @@ def serve(
     import sys
     from contextlib import ExitStack
 
-    from orchestrator import daemon, pipeline
+    from orchestrator import daemon, pipeline, services
     from orchestrator.edge.lock import held
     from orchestrator.edge.paths import StackPaths
     from orchestrator.edge.run import become, session
@@ -39,6 +39,7 @@ def serve(
 
         def adopt() -> None:
             pipeline.install(given, paths)
+            services.served_by_others(given, paths)
             for model in become.end_former(given):
                 print(f"{model} runs by an earlier plan: its service manager starts it anew", file=sys.stderr)
 

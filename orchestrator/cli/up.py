@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from orchestrator.cli.options import FileOption, HostOption, JsonOption
+from orchestrator.cli.options import FileOption, HostOption, JsonOption, SystemOption, TargetOption, manager_of
 
 if TYPE_CHECKING:
-    from orchestrator.core.plan import Manager
     from orchestrator.edge.paths import StackPaths
     from orchestrator.edge.run.api import Event
     from orchestrator.lifecycle import Came
@@ -21,9 +20,8 @@ def up(
     file: FileOption = Path("stack.yaml"),
     host_file: HostOption = None,
     as_json: JsonOption = False,
-    target: Annotated[
-        str | None, typer.Option("--target", help="Who runs it: compose, systemd, launchd. Default: as `service` says.")
-    ] = None,
+    target: TargetOption = None,
+    system: SystemOption = False,
     force: Annotated[
         list[str] | None,
         typer.Option("--force", help="Start this model though it does not fit; and overwrite files edited by hand."),
@@ -42,20 +40,10 @@ def up(
     def say(text: str) -> None:
         print(text, file=sys.stderr)
 
-    manager = _manager(target)
+    manager = manager_of(target, system=system)
     prepared = pipeline.prepare(file, host_file)
     came = lifecycle.up(prepared, force=force or (), manager=manager, quiet=as_json, say=say, watch=watch)
     _report(came, as_json)
-
-
-def _manager(target: str | None) -> Manager:
-    """Raises UsageError for what cannot run anything."""
-    from orchestrator.errors import UsageError
-
-    names: dict[str, Manager] = {"systemd": "systemd", "launchd": "launchd", "compose": "compose"}
-    if target is not None and target not in names:
-        raise UsageError(f"`up` cannot run a stack through {target}", mend=f"one of {', '.join(names)}")
-    return names[target] if target is not None else ""
 
 
 def _report(came: Came, as_json: bool) -> None:

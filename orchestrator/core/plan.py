@@ -12,8 +12,8 @@ from orchestrator.core.launch import Launch
 from orchestrator.core.spec import Stack
 
 Supervisor = Literal["embedded", "llama-swap"]
-Manager = Literal["", "systemd", "launchd", "compose", "quadlet"]
-"""Who keeps what is resident running: "" = our daemon alone."""
+Manager = Literal["", "systemd", "systemd-system", "launchd", "compose", "quadlet"]
+"""Who keeps what is resident running: "" = our daemon alone; systemd: the user's own; systemd-system: the machine's."""
 CONTAINED: frozenset[Manager] = frozenset({"compose", "quadlet"})
 """Managers that run containers only, and nothing on demand."""
 

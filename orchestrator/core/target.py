@@ -27,8 +27,8 @@ class Site:
 
     stack: argv of our command line; state: the stack's own folder; states: that of all stacks, links followed, which
     engines are told (core/containers.STATE); sockets: the folder of control sockets; config: the user's folder of
-    settings; env: variables that a user's shell has and a service manager has not, and that decide
-    where things are (XDG_STATE_HOME, HF_HOME, DOCKER_HOST); version: of our package.
+    settings; runtime: of what lives as long as the machine is up; env: variables that a user's shell has and a service
+    manager has not, and that decide where things are (XDG_STATE_HOME, HF_HOME, DOCKER_HOST); version: of our package.
     """
 
     stack: tuple[str, ...]
@@ -40,6 +40,7 @@ class Site:
     user: str
     uid: int
     gid: int
+    runtime: str = ""
     env: tuple[tuple[str, str], ...] = ()
     version: str = ""
 

@@ -41,6 +41,11 @@ def hub_cache() -> Path:
     return Path(home) / "hub"
 
 
+def runtime_dir() -> str:
+    """logind's own place, where the environment (after `su`, in a unit of the machine's systemd) names none."""
+    return os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+
+
 class StackPaths:
     """State of one stack, and its control socket: in the runtime folder, or /tmp where that has too long a path.
 
@@ -59,13 +64,13 @@ class StackPaths:
 
     @property
     def socket(self) -> Path:
-        base = os.environ.get("XDG_RUNTIME_DIR")
+        base = runtime_dir()
         # two HOMEs may hold a stack of the same name
         name = f"stack-{os.getuid()}/{hashlib.sha256(str(self.state).encode()).hexdigest()[:12]}.sock"
         if sys.platform == "darwin":
             return mac_socket(self.state.parent.parent, name)
-        usable = base and os.access(base, os.W_OK) and len(os.fsencode(base)) + len(name) < LONGEST
-        return Path(base if base and usable else tempfile.gettempdir()) / name
+        usable = os.access(base, os.W_OK) and len(os.fsencode(base)) + len(name) < LONGEST
+        return Path(base if usable else tempfile.gettempdir()) / name
 
 
 def mac_socket(states: Path, name: str) -> Path:

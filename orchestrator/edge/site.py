@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from orchestrator.core.target import Site
-from orchestrator.edge.paths import StackPaths
+from orchestrator.edge.paths import StackPaths, runtime_dir
 from orchestrator.edge.run import identity
 
 KEPT = (
@@ -33,6 +33,7 @@ def here(stack: str) -> Site:
         user=account.pw_name,
         uid=os.getuid(),
         gid=os.getgid(),
+        runtime=runtime_dir(),
         env=tuple((name, os.environ[name]) for name in KEPT if os.environ.get(name)),
         version=version("stack-serve"),
     )

@@ -22,12 +22,12 @@ import pytest
 from orchestrator.core import containers
 from orchestrator.core.launch import Container
 from orchestrator.core.plan import Plan
+from orchestrator.core.systemd_units import unit_name
 from orchestrator.core.targets.compose import TARGET as COMPOSE
 from orchestrator.core.targets.launchd import TARGET as LAUNCHD
 from orchestrator.core.targets.llama_swap import TARGET as LLAMA_SWAP
 from orchestrator.core.targets.quadlet import TARGET as QUADLET
 from orchestrator.core.targets.systemd import TARGET as SYSTEMD
-from orchestrator.core.targets.systemd import unit_name
 from orchestrator.edge import templates
 from orchestrator.edge.run import ready
 from orchestrator.edge.run.api import EngineDown

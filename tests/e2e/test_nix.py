@@ -53,7 +53,11 @@ def test_flake_show(nix: Nix) -> None:
 def test_flake_check_builds(nix: Nix) -> None:
     done = nix.flake("flake", "check", "FLAKE")
     assert done.returncode == 0, done.stderr
-    assert "running flake checks" in done.stderr
+    checks = json.loads(nix.flake("flake", "show", "FLAKE", "--json").stdout)["checks"][HERE]
+    assert checks
+    for name in checks:
+        built = nix.flake("path-info", f"FLAKE#checks.{HERE}.{name}")
+        assert built.returncode == 0, built.stderr
 
 
 def test_nix_run(nix: Nix) -> None:

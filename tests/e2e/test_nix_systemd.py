@@ -21,6 +21,7 @@ def unit_text(unit: Mapping[str, Any]) -> str:
 
     def section(name: str, values: Mapping[str, Any]) -> str:
         words = {key: " ".join(value) if isinstance(value, list) else value for key, value in values.items()}
+        words = {key: str(value).lower() if isinstance(value, bool) else value for key, value in words.items()}
         return "".join((f"[{name}]\n", *(f"{key}={value}\n" for key, value in words.items())))
 
     path = ":".join([*(f"{folder}/bin" for folder in unit["path"]), "/usr/bin", "/bin"])
@@ -65,5 +66,23 @@ def test_the_units_of_nixos(
     systemd_user.systemctl("restart", gateway)
     until(ready, "the new gateway is ready")
     assert systemd_user.main_pid(engine) == second
+
+    status = json.loads(systemd_cli("status", "--json").stdout)
+    assert (status["manager"], status["units"]) == ("systemd", dict.fromkeys((gateway, engine), "active (running)"))
+    model = status["models"][0]["id"]
+    for words in (("up",), ("down",), ("down", "--uninstall"), ("plan", "--diff")):
+        done = systemd_cli(*words)
+        assert (done.returncode, "declared elsewhere" in done.stderr) == (4, True), (words, done.stderr)
+    assert json.loads(systemd_cli("status", "--json").stdout)["ready"]
+    assert systemd_cli("restart", model).returncode == 0
+    assert systemd_user.main_pid(engine) not in (0, second)
+    if systemd_user.journal:
+        assert systemd_cli("logs", model).stdout.strip()
     systemd_user.systemctl("stop", gateway, engine)
     assert systemd_user.show(engine, "ActiveState", "Result") == {"ActiveState": "inactive", "Result": "success"}
+
+    for name in services:
+        (units / f"{name}.service").unlink()
+    systemd_user.systemctl("daemon-reload")
+    done = systemd_cli("down", "--uninstall")
+    assert done.returncode == 0, "they are not declared any more"

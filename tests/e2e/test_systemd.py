@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from pathlib import Path
 
 import httpx
 import pytest
@@ -13,19 +12,12 @@ from orchestrator.core.plan import slug
 from tests import systemds
 from tests.fake_stack import NAME, Make
 from tests.homes import Home
-from tests.systemds import answers, ask, until, up
+from tests.systemds import answers, ask, tree, until, up
 
 pytestmark = pytest.mark.component("systemd")
 GATEWAY = f"stack-{NAME}-gateway.service"
 TINY = f"stack-{NAME}-{slug('tiny')}.service"
 TARGET = f"stack-{NAME}.target"
-
-
-def tree(folder: Path) -> set[str]:
-    """Of a home, without what others than the stack keep there: the commands' own output, a Python's caches."""
-    skipped = {"run-", "systemd.log", ".cache"}
-    found = (str(path.relative_to(folder)) for path in folder.rglob("*"))
-    return {path for path in found if not any(path.startswith(name) for name in skipped)}
 
 
 def test_a_stack_is_installed_started_stopped_and_removed(

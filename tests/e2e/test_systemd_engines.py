@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,8 +12,8 @@ import pytest
 
 from orchestrator.core import containers
 from orchestrator.core.plan import slug
-from orchestrator.core.targets.systemd import command, quoted, sayable
-from tests import dockers, homes, systemds
+from orchestrator.core.systemd_text import command, quoted, sayable
+from tests import dockers, systemds
 from tests.dockers import Dockerd
 from tests.homes import Cli
 from tests.line import SUPERVISORS, Line
@@ -102,12 +101,8 @@ def test_a_container_is_docker_run_in_a_unit(
 @pytest.fixture
 def nobodys(free_port: Callable[[], int]) -> Iterator[UserManager]:
     """The systemd of a user who is not root, in a home that may be entered."""
-    with tempfile.TemporaryDirectory(prefix="st-", dir="/tmp") as folder:
-        os.chmod(folder, 0o755)
-        with homes.private_home(Path(folder)) as home:
-            with systemds.running(home, "nobody") as user:
-                yield user
-            homes.end(home)
+    with systemds.of_nobody() as user:
+        yield user
 
 
 @pytest.mark.component("llama-server")

@@ -58,6 +58,23 @@ def test_what_the_modules_declare(case: str, nix: Nix) -> None:
     goldens.check(GOLDEN / f"{case}.json", shown(declared))
 
 
+def test_hardening_is_that_of_our_own_units(nix: Nix) -> None:
+    template = (REPOSITORY / "templates/systemd/service.j2").read_text()
+    ours = template.partition("{% if unit.hardened %}\n")[2].partition("{% if")[0]
+    told = dict(line.split("=", 1) for line in ours.splitlines())
+    words = {key: True if value == "yes" else value for key, value in told.items()}
+
+    def declared(example_name: str) -> dict[str, dict[str, object]]:
+        module = example(nix, example_name, user="me")
+        units = nix.value("config.systemd.user.services", kind="nixos", system=LINUX, module=module)
+        found = {name: unit["serviceConfig"] for name, unit in units.items()}
+        return {name: unit for name, unit in found.items() if "gateway" not in name}  # which may start a `command`
+
+    assert len(words) == 9
+    assert all(words.items() <= unit.items() for unit in declared("homelab").values())
+    assert not any(words.keys() & unit.keys() for unit in declared("cuda-workstation").values()), "CUDA needs a helper"
+
+
 @pytest.mark.parametrize("name", ["cuda-workstation", "homelab", "hybrid", "mac-studio"])
 def test_the_residents_are_those_of_the_plan(name: str, nix: Nix) -> None:
     folder = REPOSITORY / "examples" / name

@@ -19,6 +19,10 @@ def of(name: Name, paths: StackPaths) -> ServiceManager:
         from orchestrator.edge.managers.systemd import Systemd
 
         return Systemd(paths)
+    if name == "systemd-system":
+        from orchestrator.edge.managers.machine import Machine
+
+        return Machine(paths)
     if name == "launchd":
         from orchestrator.edge.managers.launchd import Launchd
 
@@ -32,14 +36,33 @@ def of(name: Name, paths: StackPaths) -> ServiceManager:
     raise PlanError(f"`up` does not drive {name}", mend=f"stack render {name} --out DIR, and install what it writes")
 
 
-def remember(name: Name, paths: StackPaths) -> None:
-    replace_file(paths.manager, json.dumps({"manager": name}).encode())
+def remember(name: Name, paths: StackPaths, *, declared: tuple[str, ...] = ()) -> None:
+    """declared: the units' names (the gateway's first) where not we but somebody else wrote them."""
+    replace_file(paths.manager, json.dumps({"manager": name, "declared": declared}).encode())
 
 
 def remembered(paths: StackPaths) -> ServiceManager | None:
-    """The manager that `up` handed this stack to last, None for none."""
+    """The manager that runs this stack: `up` handed it over, or somebody else's units serve it. None for none."""
     try:
-        name = json.loads(paths.manager.read_text())["manager"]
+        found = json.loads(paths.manager.read_text())
+        name, declared = found["manager"], tuple(found.get("declared", ()))
     except (OSError, ValueError, KeyError):
         return None
+    if declared:
+        return _declared(name, paths, declared)
     return of(name, paths) if name else None
+
+
+def _declared(name: Name, paths: StackPaths, units: tuple[str, ...]) -> ServiceManager | None:
+    """None where its manager does not know those units any more."""
+    from orchestrator.edge.managers.declared import Declared
+    from orchestrator.edge.managers.launchd import Launchd
+    from orchestrator.edge.managers.systemd import Systemd
+    from orchestrator.errors import EngineError
+
+    inner = Launchd(paths, declared=units) if name == "launchd" else Systemd(paths, declared=units)
+    try:
+        there = inner.known()
+    except EngineError:
+        there = True  # nobody can be asked: it may be
+    return Declared(inner, paths.name) if there else None

@@ -7,12 +7,8 @@ crash in between leaves one that is not loaded, and the next `up` loads it.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import os
 import plistlib
-import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -25,9 +21,10 @@ from orchestrator.core.targets.launchd import EXIT_GATEWAY, GATEWAY, SWAP, label
 from orchestrator.edge import site
 from orchestrator.edge.managers.api import Applied, Say
 from orchestrator.edge.managers.launchctl import Domain
+from orchestrator.edge.managers.staging import TYPED, stage, sudo
 from orchestrator.edge.paths import StackPaths
 from orchestrator.edge.run import logs
-from orchestrator.edge.write import compare, listed, refuse_drift, replace_file, write
+from orchestrator.edge.write import compare, expect, listed, refuse_drift, write
 from orchestrator.errors import EngineError, PlanError
 
 DAEMONS = Path("/Library/LaunchDaemons")
@@ -35,21 +32,30 @@ PATIENCE = EXIT_GATEWAY + 20.0
 """Seconds until a job is gone: no job's ExitTimeOut is longer than the gateway's."""
 PRIVATE = ("~/Desktop", "~/Documents", "~/Downloads", "~/Library/Mobile Documents", "/Volumes")
 """What macOS's privacy protection keeps programs from which nobody has let in; the last are disks by cable or net."""
-TYPED = "type these, then the same `stack` command again"
 
 
 class Launchd:
     name: Name = "launchd"
 
-    def __init__(self, paths: StackPaths, *, root: bool | None = None, daemons: Path = DAEMONS) -> None:
-        """root: whether daemons can be installed by us (None: find out); daemons: where those are."""
+    def __init__(
+        self,
+        paths: StackPaths,
+        *,
+        root: bool | None = None,
+        daemons: Path = DAEMONS,
+        declared: tuple[str, ...] = (),
+    ) -> None:
+        """root: whether daemons can be installed by us (None: find out); daemons: where those are; declared: the labels
+        where somebody else wrote the files, and no manifest lists them."""
+        self._declared = declared
         self._paths = paths
         self._root = os.geteuid() == 0 if root is None else root
         self._agents = _Place(
             Domain(f"gui/{os.getuid()}"), Path.home() / "Library" / "LaunchAgents", paths.state / "launchd.json"
         )
         self._daemons = _Place(Domain("system"), daemons, paths.state / "launchd-daemons.json")
-        self._turn(self._daemons if self._daemons.manifest.exists() else self._agents)
+        boot = self._daemons.domain.job(declared[0]) if declared else self._daemons.manifest.exists()
+        self._turn(self._daemons if boot else self._agents)
 
     def _turn(self, place: _Place) -> None:
         self._place, self.folder, self.manifest = place, place.folder, place.manifest
@@ -113,21 +119,20 @@ class Launchd:
         anew = [name for name in reversed(wanted) if name in changed or name in missing]
         if not anew and not gone:
             return
-        for artifact in artifacts:
-            replace_file(staged / artifact.path, artifact.text.encode(), artifact.mode)
-        place.expect(artifacts)
-        lines = [line for name in gone for line in (*self._out(name), _sudo("rm", "-f", place.file(name)))]
+        stage(artifacts, staged)
+        expect(artifacts, place.manifest)
+        lines = [line for name in gone for line in (*self._out(name), sudo("rm", "-f", place.file(name)))]
         for name in anew:
-            lines += [] if name in missing else [_sudo("launchctl", "bootout", f"system/{name}")]
+            lines += [] if name in missing else [sudo("launchctl", "bootout", f"system/{name}")]
             new = staged / f"{name}.plist"
-            lines.append(_sudo("install", "-m", "644", "-o", "root", "-g", "wheel", new, place.file(name)))
-            lines.append(_sudo("launchctl", "enable", f"system/{name}"))
-            lines.append(_sudo("launchctl", "bootstrap", "system", place.file(name)))
+            lines.append(sudo("install", "-m", "644", "-o", "root", "-g", "wheel", new, place.file(name)))
+            lines.append(sudo("launchctl", "enable", f"system/{name}"))
+            lines.append(sudo("launchctl", "bootstrap", "system", place.file(name)))
         raise PlanError("a stack that starts with the Mac is root's to install", details=lines, mend=TYPED)
 
     def _out(self, name: str) -> tuple[str, ...]:
         words = ("bootout", "disable") if self._daemons.domain.job(name) is not None else ("disable",)
-        return tuple(_sudo("launchctl", word, f"system/{name}") for word in words)
+        return tuple(sudo("launchctl", word, f"system/{name}") for word in words)
 
     def stop(self) -> bool:
         agents, daemons = self._stop(self._agents), self._stop(self._daemons)
@@ -154,7 +159,7 @@ class Launchd:
         names = place.labels()
         left = [place.file(name) for name in names if place.file(name).exists()]
         if place is self._daemons and left and not self._root:
-            lines = [_sudo("rm", "-f", file) for file in left]
+            lines = [sudo("rm", "-f", file) for file in left]
             raise PlanError("a stack that starts with the Mac is root's to remove", details=lines, mend=TYPED)
         if place is self._agents or self._root:
             for name in names:  # launchd remembers that it was disabled: another stack of that name should start
@@ -162,9 +167,13 @@ class Launchd:
         write((), place.folder, place.manifest, force=True)
         place.manifest.unlink(missing_ok=True)
 
+    def known(self) -> bool:
+        """Whether the gateway's job is loaded, whoever wrote it."""
+        return self._place.domain.job(self._name(None)) is not None
+
     def states(self) -> Mapping[str, str]:
         place = self._place
-        found = ((name, place.domain.job(name)) for name in place.labels())
+        found = ((name, place.domain.job(name)) for name in self._declared or place.labels())
         return {name: job.words if job is not None else "not loaded" for name, job in found}
 
     def why(self, model: str | None) -> str:
@@ -182,7 +191,7 @@ class Launchd:
         if place is self._daemons and not self._root:
             words = {"load": "bootstrap system", "unload": "bootout", "restart": "kickstart -k"}[verb]
             what = place.file(name) if verb == "load" else f"system/{name}"
-            raise EngineError(f"{name} is root's to {verb}", mend=_sudo("launchctl", *words.split(), what))
+            raise EngineError(f"{name} is root's to {verb}", mend=sudo("launchctl", *words.split(), what))
         loaded = place.domain.job(name) is not None
         if verb == "unload":
             place.domain.unload(name, patience=PATIENCE)
@@ -224,25 +233,12 @@ class _Place:
     def holds(self, name: str) -> bool:
         return self.file(name).exists() or self.domain.job(name) is not None
 
-    def expect(self, artifacts: Iterable[Artifact]) -> None:
-        """Somebody else is to write these here: they are ours all the same, and so is what we asked for before."""
-        known: dict[str, list[str]] = {}
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            known = dict(json.loads(self.manifest.read_text())["files"])
-        for artifact in artifacts:
-            known.setdefault(artifact.path, []).append(hashlib.sha256(artifact.text.encode()).hexdigest())
-        replace_file(self.manifest, json.dumps({"files": known}).encode())
-
 
 def _labels(paths: Iterable[str]) -> tuple[str, ...]:
     """The gateway first, then llama-swap: who uses others is ended before them, and started after them."""
     first = (f"-{GATEWAY}", f"-{SWAP}")
     found = (path.removesuffix(".plist") for path in paths)
     return tuple(sorted(found, key=lambda name: (*(not name.endswith(end) for end in first), name)))
-
-
-def _sudo(*words: str | Path) -> str:
-    return shlex.join(("sudo", *map(str, words)))
 
 
 def _private(plan: Plan, paths: StackPaths) -> Iterator[str]:

@@ -59,36 +59,46 @@ class State:
         return f"exited with {self.status}" if self.code == EXITED else f"was killed by signal {self.status}"
 
 
-def systemctl(*argv: str, check: bool = True) -> str:
-    """What it prints. Raises EngineError with its own words."""
-    done = _run("systemctl", "--user", "--no-pager", *argv)
-    if check and done.returncode != 0:
-        words = done.stderr.strip().splitlines() or [f"it exits with {done.returncode}"]
-        raise EngineError(f"systemctl --user {argv[0]}: {words[0]}", details=words[1:], mend="stack logs")
-    return done.stdout
+class Systemctl:
+    """Of this user's own systemd, or of the machine's (system): that one anybody may ask, and root alone may tell."""
 
+    def __init__(self, *, system: bool) -> None:
+        self.words: tuple[str, ...] = ("systemctl",) if system else ("systemctl", "--user")
+        self._journal = "--unit" if system else "--user-unit"
 
-def reachable() -> str:
-    """Why this user's systemd cannot be asked, "" if it can."""
-    try:
-        done = _run("systemctl", "--user", "--no-pager", "show", "--property=Version")
-    except EngineError as error:
-        return error.text
-    return "" if done.returncode == 0 else done.stderr.strip() or f"systemctl exits with {done.returncode}"
+    def tell(self, *argv: str, check: bool = True) -> str:
+        """What it prints. Raises EngineError with its own words."""
+        done = _run(*self.words, "--no-pager", *argv)
+        if check and done.returncode != 0:
+            words = done.stderr.strip().splitlines() or [f"it exits with {done.returncode}"]
+            text = f"{' '.join(self.words)} {argv[0]}: {words[0]}"
+            raise EngineError(text, details=words[1:], mend="stack logs")
+        return done.stdout
 
+    def reachable(self) -> str:
+        """Why it cannot be asked, "" if it can."""
+        try:
+            done = _run(*self.words, "--no-pager", "show", "--property=Version")
+        except EngineError as error:
+            return error.text
+        return "" if done.returncode == 0 else done.stderr.strip() or f"systemctl exits with {done.returncode}"
 
-def unit_path() -> tuple[str, ...]:
-    """The folders in which this user's systemd looks for units."""
-    told = systemctl("show", "--property=UnitPath", "--value")
-    return tuple(told.split())
+    def unit_path(self) -> tuple[str, ...]:
+        """The folders in which it looks for units."""
+        return tuple(self.tell("show", "--property=UnitPath", "--value").split())
 
+    def states(self, units: Sequence[str]) -> Mapping[str, State]:
+        """Of each of them, also of those that it does not know."""
+        if not units:
+            return {}
+        told = self.tell("show", *(f"--property={name}" for name in PROPERTIES), "--", *units)
+        return dict(zip(units, parse(told), strict=True))
 
-def states(units: Sequence[str]) -> Mapping[str, State]:
-    """Of each of them, also of those that it does not know."""
-    if not units:
-        return {}
-    told = systemctl("show", *(f"--property={name}" for name in PROPERTIES), "--", *units)
-    return dict(zip(units, parse(told), strict=True))
+    def journal(self, unit: str, lines: int, *, follow: bool) -> Iterator[str]:
+        """Not `journalctl --user`: that reads only the files of users that are split off, of which root and a journal
+        in memory have none. Raises EngineError with journalctl's own words where this user may not read it."""
+        argv = ("journalctl", f"{self._journal}={unit}", "--no-pager", "--quiet", "--output=short-iso")
+        return _lines((*argv, f"--lines={lines}", *(("--follow",) if follow else ())))
 
 
 def parse(told: str) -> list[State]:
@@ -110,11 +120,7 @@ def parse(told: str) -> list[State]:
     return found
 
 
-def journal(unit: str, lines: int, *, follow: bool) -> Iterator[str]:
-    """Not `journalctl --user`: that reads only the files of users that are split off, of which root and a journal in
-    memory have none. Raises EngineError with journalctl's own words where this user may not read it."""
-    argv = ["journalctl", f"--user-unit={unit}", "--no-pager", "--quiet", "--output=short-iso", f"--lines={lines}"]
-    argv += ["--follow"] if follow else []
+def _lines(argv: Sequence[str]) -> Iterator[str]:
     try:
         process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except FileNotFoundError:

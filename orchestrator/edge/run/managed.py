@@ -101,7 +101,9 @@ class Managed:
         return "" if model in self._theirs else self._engines.log(model)
 
     def why(self, model: str) -> str:
-        return f"ended, and {self._plan.manager} runs it" if model in self._theirs else self._engines.why(model)
+        if model not in self._theirs:
+            return self._engines.why(model)
+        return f"ended, and {self._plan.manager} starts it again (its last words: stack logs {model})"
 
     async def close(self, *, keep_engines: bool) -> None:
         await self._engines.close(keep_engines=keep_engines)

@@ -18,7 +18,10 @@ from orchestrator.core.host import Gpu
 from orchestrator.core.launch import Process, marker
 from orchestrator.core.plan import Plan, slug
 from orchestrator.core.planner.planning import plan as make_plan
-from orchestrator.core.targets.systemd import TARGET, command, quoted
+from orchestrator.core.systemd_text import command, quoted
+from orchestrator.core.systemd_units import Systemd
+from orchestrator.core.targets.systemd import TARGET
+from orchestrator.core.targets.systemd_system import TARGET as SYSTEM
 from orchestrator.edge import templates
 from orchestrator.edge.discover import backends
 from orchestrator.edge.run import embedded, llama_swap, session
@@ -49,11 +52,12 @@ def change(plan: Plan, model: str, **changes: Any) -> Plan:
     return replace(plan, launches=launches)
 
 
-def render(plan: Plan, **site: Any) -> dict[str, str]:
+def render(plan: Plan, target: Systemd = TARGET, **site: Any) -> dict[str, str]:
     """File name -> text."""
-    made = TARGET.render(plan, templates.render, replace(SITE, **site))
-    assert all(artifact.path.startswith("systemd/") for artifact in made)
-    return {artifact.path.removeprefix("systemd/"): artifact.text for artifact in made}
+    made = target.render(plan, templates.render, replace(SITE, **site))
+    folder = f"{target.name}/"
+    assert all(artifact.path.startswith(folder) for artifact in made)
+    return {artifact.path.removeprefix(folder): artifact.text for artifact in made}
 
 
 def values(text: str, key: str) -> list[str]:
@@ -217,25 +221,38 @@ def test_bytes_that_are_no_text_are_written_as_bytes() -> None:
     assert quoted(os.fsdecode(b"\xff%\n")) == r'"\xff%%\x0a"'
 
 
+TARGETS = pytest.mark.parametrize(("target", "score"), [(TARGET, 70), (SYSTEM, 35)], ids=["user", "system"])
+
+
 @pytest.mark.component("systemd")
-def test_systemd_itself_finds_nothing_wrong(tmp_path: Path) -> None:
+@TARGETS
+def test_systemd_itself_finds_nothing_wrong(target: Systemd, score: int, tmp_path: Path) -> None:
     """It exits with 0 for an unknown key too, but says it. Here every program must be one that is there."""
-    files = render(plan(supervisor="llama-swap"), stack=("/bin/true",))
+    files = render(plan(supervisor="llama-swap"), target, stack=("/bin/true",), user="root")
     for name, text in files.items():
         (tmp_path / name).write_text(re.sub('(?<=^ExecStart=)"[^"]*"', '"/bin/true"', text, flags=re.MULTILINE))
     env = os.environ | {"XDG_RUNTIME_DIR": str(tmp_path), "SYSTEMD_UNIT_PATH": f"{tmp_path}:"}
     tmp_path.chmod(0o700)
-    verify = ["systemd-analyze", "verify", "--user", "--man=no", *(str(tmp_path / name) for name in files)]
+    scope = "--user" if target is TARGET else "--system"
+    verify = ["systemd-analyze", "verify", scope, "--man=no", *(str(tmp_path / name) for name in files)]
     done = subprocess.run(verify, env=env, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.component("systemd")
-def test_the_score_that_the_documentation_names(tmp_path: Path) -> None:
-    """docs/services.md; the threshold is in tenths."""
-    for name, text in render(plan()).items():
+@TARGETS
+def test_the_score_that_the_documentation_names(target: Systemd, score: int, tmp_path: Path) -> None:
+    """docs/services.md; in tenths."""
+    for name, text in render(plan(), target).items():
         if name.endswith(".service"):
             (tmp_path / name).write_text(text)
-            rate = ["systemd-analyze", "security", "--offline=true", "--threshold=70", "--no-pager", tmp_path / name]
+            rate = [
+                "systemd-analyze",
+                "security",
+                "--offline=true",
+                f"--threshold={score}",
+                "--no-pager",
+                tmp_path / name,
+            ]
             done = subprocess.run(rate, capture_output=True, text=True)
             assert done.returncode == 0, done.stdout[-300:] + done.stderr

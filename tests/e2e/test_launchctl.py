@@ -18,6 +18,8 @@ import pytest
 from orchestrator.core.plan import Plan, slug
 from orchestrator.core.target import Artifact
 from orchestrator.core.targets import launchd as target
+from orchestrator.edge import managers
+from orchestrator.edge.managers.launchctl import Domain
 from orchestrator.edge.managers.launchd import Launchd
 from orchestrator.edge.paths import StackPaths
 from orchestrator.edge.run import logs
@@ -211,6 +213,31 @@ def test_the_verbs(launchd: launchds.FakeLaunchd, manager: Launchd, tmp_path: Pa
     assert manager.states() == {A: "not loaded"}
     manager.verb("load", "a")
     assert until(lambda: manager.states()[A] == f"running (pid {pid(launchd, A)})")
+
+
+def test_jobs_that_others_declared_are_asked_and_not_ended(
+    launchd: launchds.FakeLaunchd, manager: Launchd, tmp_path: Path
+) -> None:
+    """By nix-darwin, which has its output in the folder of a user's logs."""
+    paths = StackPaths("t")
+    manager.apply(manager.installed((job(GATEWAY, tmp_path), job(A, tmp_path))), say)
+    manager.manifest.unlink()
+    managers.remember("launchd", paths, declared=(GATEWAY, A))
+    found = managers.remembered(paths)
+    assert found is not None
+    assert set(found.states()) == {GATEWAY, A}
+    before = pid(launchd, A)
+    found.verb("restart", "a")
+    assert until(lambda: (now := pid(launchd, A)) != before and now)
+    for refused in (found.stop, found.remove):
+        with pytest.raises(PlanError, match="declared elsewhere"):
+            refused()
+    log = tmp_path / "home" / "Library" / "Logs" / f"{A}.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("one\ntwo\n")
+    assert list(found.logs("a", 1)) == ["two"]
+    Domain(f"gui/{os.getuid()}").unload(GATEWAY, A, patience=10)
+    assert managers.remembered(paths) is None, "they are not declared any more"
 
 
 def test_a_job_that_launchd_refuses_is_an_error_with_its_words(
