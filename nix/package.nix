@@ -16,7 +16,9 @@ let
   src = fileset.toSource {
     root = ../.;
     fileset = fileset.unions [
+      ../Dockerfile
       ../orchestrator
+      ../requirements/runtime.txt
       ../templates
       ../models/selftest
       ../pyproject.toml

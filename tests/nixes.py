@@ -22,7 +22,18 @@ from tests.environments import CACHE
 REPOSITORY = Path(__file__).resolve().parent.parent
 STUB = REPOSITORY / "tests" / "nix" / "nixpkgs"
 CONFIGURATION = REPOSITORY / "tests" / "nix" / "configuration.nix"
-PARTS = ("flake.nix", "nix", "orchestrator", "templates", "models", "pyproject.toml", "README.md", "stack.yaml")
+PARTS = (
+    "flake.nix",
+    "nix",
+    "Dockerfile",
+    "requirements/runtime.txt",
+    "orchestrator",
+    "templates",
+    "models",
+    "pyproject.toml",
+    "README.md",
+    "stack.yaml",
+)
 CONFIG = """experimental-features = nix-command flakes
 build-users-group =
 sandbox = false

@@ -98,9 +98,15 @@ let
       buildPythonPackage =
         attrs:
         assert builtins.all (package: package ? version) (attrs.dependencies ++ attrs.build-system);
-        build "${attrs.pname}-${attrs.version}" { inherit (attrs) src; } "ln -s $src $out";
+        build "${attrs.pname}-${attrs.version}" { inherit (attrs) src; } ''
+          cp -r $src source
+          chmod -R u+w source
+          (cd source && ${machine.python} -m hatchling build -t wheel -d ../wheel)
+          mkdir $out
+          ${machine.python} -m zipfile -e wheel/*.whl $out
+        '';
 
-      # not installed: it runs from the very source that the package would be built of, by the tests' own Python
+      # by the tests' own Python, which has what it depends on
       python.withPackages =
         f:
         build "python-env" { source = lib.last (f { }); } ''
