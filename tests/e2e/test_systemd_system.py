@@ -82,7 +82,8 @@ def test_root_types_what_it_prints_and_the_rest_is_as_ever(machine: UserManager,
     file = machine.home.work / "stack.yaml"
     data = json.loads(file.read_text())
     data["models"]["tiny"]["aliases"] = ["wee"]
-    file.write_text(json.dumps(data))
+    other = {"sources": {"llama-cpp": {"path": str(stack.weights)}}, "context": 8192, "residency": "resident"}
+    file.write_text(json.dumps(data | {"models": data["models"] | {"other": other}}))
     engine = machine.main_pid(TINY)
     seen = stack.cli("plan", "--diff", "--system").stdout
     assert f"/etc/systemd/system/{GATEWAY}" in seen, seen
@@ -90,6 +91,15 @@ def test_root_types_what_it_prints_and_the_rest_is_as_ever(machine: UserManager,
     up(stack, "--system")
     assert ask(stack.url, "wee") == 200
     assert machine.main_pid(TINY) == engine, "an alias is the gateway's"
+
+    unit = f"stack-{NAME}-{slug('other')}.service"
+    assert machine.main_pid(unit)
+    file.write_text(json.dumps(data))
+    lines = typed(machine, stack.cli("up", "--system"))
+    assert f"sudo rm -f /etc/systemd/system/{unit}" in lines
+    assert "ready at" in up(stack, "--system")
+    assert set(stack.status()["units"]) == {TARGET, GATEWAY, TINY}
+    assert machine.main_pid(TINY) == engine
 
     typed(machine, stack.cli("down"))
     assert not machine.main_pid(TINY)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from orchestrator.edge.managers.staging import TYPED, stage, sudo
 from orchestrator.edge.managers.systemd import Systemd, Todo
-from orchestrator.edge.write import expect
+from orchestrator.edge.write import expect, write
 from orchestrator.errors import EngineError, PlanError
 
 if TYPE_CHECKING:
@@ -46,10 +46,12 @@ class Machine(Systemd):
         """Raises PlanError with what root is to type."""
         if self._root:
             return True
-        if not (todo.stale or todo.gone or todo.down):
+        gone = [name for name in todo.gone if (self.folder / name).exists()]
+        if not (todo.stale or gone or todo.down):
+            write(artifacts, self.folder, self.manifest)  # they are there as they should be: what is gone is forgotten
             return False
-        lines = [self._sudo("stop", *todo.gone, *todo.again)] if todo.gone or todo.again else []
-        lines += [sudo("rm", "-f", *(self.folder / name for name in todo.gone))] if todo.gone else []
+        lines = [self._sudo("stop", *gone, *todo.again)] if gone or todo.again else []
+        lines += [sudo("rm", "-f", *(self.folder / name for name in gone))] if gone else []
         if todo.stale:
             files = stage(artifacts, self._staged)
             expect(artifacts, self.manifest)
