@@ -42,7 +42,13 @@
 
       templates.default = {
         path = ./nix/template;
-        description = "A workstation that serves its models by NixOS, nix-darwin or home-manager";
+        description = "A NixOS workstation that serves its models";
+        welcomeText = ''
+          1. `stack.url` in flake.nix: where you have it.
+          2. host.json: this machine (docs/nix.md of stack, "host.json").
+          3. `git add .`, `nix flake lock`, `nixos-rebuild switch --flake .#workstation`.
+          nix-darwin and home-manager take the same options: docs/nix.md, "Four ways".
+        '';
       };
 
       checks = each (

@@ -90,7 +90,10 @@ class Daemon:
 
     def _given_up(self, model: str) -> str:
         """Why the service manager has; from inside a container nobody can ask it."""
-        return "" if self._plan.manager in CONTAINED else managers.of(self._plan.manager, self._paths).why(model)
+        if self._plan.manager in CONTAINED:
+            return ""
+        manager = managers.remembered(self._paths) or managers.of(self._plan.manager, self._paths)
+        return manager.why(model)
 
     def _can(self, launch: Launch) -> Can | None:
         backend = self._backends.get(launch.backend)
@@ -278,7 +281,7 @@ def serve(
         text = plan_file.read_bytes()
         plan = plan_from_json(text.decode())
         digest = hashlib.sha256(text).hexdigest()[:16]
-        paths.daemon.write_text(json.dumps({"pid": os.getpid(), "plan": digest}))
+        paths.daemon.write_text(json.dumps({"pid": os.getpid(), "plan": digest, "socket": str(paths.socket)}))
 
         async def main() -> None:
             await Daemon(plan, digest, paths, answers).run()

@@ -45,14 +45,15 @@ def up(
     prepared: Prepared,
     *,
     force: Iterable[str] = (),
-    manager: Manager = "",
+    manager: Manager | None = None,
     quiet: bool = False,
     say: Say,
     watch: Watch,
 ) -> Came:
     """Plan, pull, start, prove; returns when the stack is ready or cannot be, and leaves it running.
 
-    manager: who is to run it, "" = as `service` says; quiet: no progress of pulls on stderr.
+    manager: who is to run it, "" = as `service` says, None = as the last `up` was told, else as `service` says;
+    quiet: no progress of pulls on stderr.
     Raises PlanError, EngineError, Drift, LockHeld, Interrupted.
     """
     from orchestrator import pipeline, services
@@ -65,6 +66,10 @@ def up(
     paths = StackPaths(prepared.loaded.name)
     with held(paths.lock, "stack up"):
         services.refuse_others(paths)
+        if manager is None:
+            manager = pipeline.asked_before(prepared)
+            if manager:
+                say(f"{manager} runs it, as the last `up` was told (--target none: our own daemon)")
         session.sweep_tries(paths)
         prepared = pipeline.with_weights(prepared, manager=manager, quiet=quiet)
         plan = pipeline.make_plan(prepared, force=forced, manager=manager)

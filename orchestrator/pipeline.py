@@ -198,18 +198,28 @@ def render(plan: Plan, target: Target) -> tuple[Artifact, ...]:
     return target.render(plan, templates.render, site.here(plan.name))
 
 
-def install(plan: Plan, paths: StackPaths, *, force: bool = False) -> str:
+def asked_before(prepared: Prepared) -> Manager:
+    """The `--target` of the last `up`, where stack.yaml itself names no service; "" for none."""
+    from orchestrator.edge import managers
+    from orchestrator.edge.paths import StackPaths
+
+    loaded = prepared.loaded
+    return managers.asked(StackPaths(loaded.name)) if loaded.stack.service == "none" else ""
+
+
+def install(plan: Plan, paths: StackPaths, *, force: bool = False, into: Path | None = None) -> str:
     """Writes what the daemon starts from: the plan, and llama-swap's config if used. Returns the plan's digest.
 
-    Raises Drift when a rendered file was edited by hand.
+    into: a folder to write it into instead of the stack's own. Raises Drift when a rendered file was edited by hand.
     """
     from orchestrator.core.planner.plan_json import plan_to_json
     from orchestrator.edge.discover import targets
     from orchestrator.edge.write import replace_file, write
 
     artifacts = render(plan, targets()[plan.supervisor]) if plan.supervisor == "llama-swap" else ()
-    write(artifacts, paths.artifacts, paths.state / "artifacts.json", force=force)
-    replace_file(paths.plan, plan_to_json(plan).encode(), 0o600)
+    state = into or paths.state
+    write(artifacts, state / paths.artifacts.name, state / "artifacts.json", force=force)
+    replace_file(state / paths.plan.name, plan_to_json(plan).encode(), 0o600)
     return digest(plan)
 
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import Plan
-    from orchestrator.core.planner.changes import Action, Change
     from orchestrator.core.target import Artifact
     from orchestrator.edge.managers.api import Say, ServiceManager
     from orchestrator.edge.paths import StackPaths
+    from orchestrator.errors import PlanError
 
 ANSWER_S = 90.0
 """For a gateway to answer its control socket after its manager has started it: an image's first start is slow."""
@@ -54,11 +54,15 @@ def bring_up(plan: Plan, paths: StackPaths, say: Say, watch: Callable[..., Any],
             running = _soon(paths)
         if running is None:
             session.check_ports(plan.listen)
+    if plan.manager != "compose":
+        _check_engine_ports(plan, manager)
     fresh = running is None or running["manager"] != plan.manager
+    if lines := manager.pending(artifacts):
+        raise _to_type(plan, paths, running, lines)
     retire(paths, say, keep=plan.manager)
     try:
         pipeline.install(plan, paths, force=force)
-        managers.remember(plan.manager, paths)
+        managers.remember(plan.manager, paths, asked=plan.stack.service == "none")
         applied = manager.apply(artifacts, say, force=force)
         if running is not None and not fresh and running["stale"] and not applied.started:
             manager.verb("restart", None)  # it reads its key files once
@@ -69,6 +73,37 @@ def bring_up(plan: Plan, paths: StackPaths, say: Say, watch: Callable[..., Any],
             manager.stop()
         goes_on = "" if fresh else "; what ran goes on (stack status)"
         raise Interrupted(f"interrupted{goes_on}") from None
+
+
+def _to_type(plan: Plan, paths: StackPaths, running: Mapping[str, Any] | None, lines: tuple[str, ...]) -> PlanError:
+    """What runs is left alone, and so is the plan that it was started by: both change with what is typed."""
+    import shlex
+
+    from orchestrator import pipeline
+    from orchestrator.edge.managers.staging import TYPED
+    from orchestrator.errors import PlanError
+
+    staged = paths.state / "pending"
+    pipeline.install(plan, paths, force=True, into=staged)
+    first = [shlex.join(("cp", "-R", f"{staged}/.", str(paths.state)))]
+    if running is not None and running["manager"] != plan.manager:
+        first.insert(0, "stack down")
+    text = "units of the whole machine are root's to install; nothing has been changed yet"
+    return PlanError(text, details=(*first, *lines), mend=TYPED)
+
+
+def _check_engine_ports(plan: Plan, manager: ServiceManager) -> None:
+    """Raises PortTaken where an engine that its manager does not run could not listen: it would be given up after
+    some tries, without a word of who is there."""
+    from orchestrator.edge.run import identity, ports
+
+    idle = [plan.launch(model) for model in plan.managed if manager.why(model)]
+    busy = [launch for launch in idle if launch.port is not None and not ports.free(launch.port)]
+    ours = {one.pid for one in identity.find(plan.name)} if busy else set()
+    for launch in busy:
+        assert launch.port is not None
+        if ports.holder(launch.port).pid not in ours:
+            raise ports.taken(launch.port, f"model {launch.model}")
 
 
 def _soon(paths: StackPaths) -> dict[str, Any] | None:
@@ -118,11 +153,14 @@ def _answer(paths: StackPaths, manager: ServiceManager, plan: str) -> Mapping[st
 def retire(paths: StackPaths, say: Say, *, keep: str = "") -> None:
     """Ends what runs this stack otherwise than through the manager `keep` ("" = our own daemon)."""
     from orchestrator.edge import managers
+    from orchestrator.edge.control import client as control
     from orchestrator.edge.run import session
 
-    before = managers.remembered(paths)
+    status = control.status(paths)
+    by_itself = status is not None and not status["manager"]
+    before = managers.remembered(paths) or (None if by_itself else runs(paths))
     if before is None:
-        if keep and session.leave(paths, keep_engines=False):
+        if keep and by_itself and session.leave(paths, keep_engines=False):
             say(f"it was up by itself: {keep} runs it from now on")
     elif before.name != keep:
         say(f"{before.name} ran it: stopping that")
@@ -136,7 +174,7 @@ def served_by_others(plan: Plan, paths: StackPaths) -> None:
     from orchestrator.core.plan import slug
     from orchestrator.edge import managers
 
-    if plan.manager:
+    if plan.manager in ("systemd", "launchd"):  # podman's units tell themselves
         swap = ("llama-swap",) if plan.supervisor == "llama-swap" else ()
         units = (f"{plan.tag}-{what}" for what in ("gateway", *swap, *map(slug, plan.managed)))
         managers.remember(plan.manager, paths, declared=tuple(units))
@@ -151,11 +189,22 @@ def refuse_others(paths: StackPaths) -> None:
         found.refuse()
 
 
+def runs(paths: StackPaths) -> ServiceManager | None:
+    """The manager of this stack, by what its gateway says if it answers (somebody may have typed what starts that one),
+    else by what we remember."""
+    from orchestrator.edge import managers
+    from orchestrator.edge.control import client as control
+
+    found = managers.remembered(paths)
+    status = control.status(paths)
+    if status is None or status["manager"] in ("", "quadlet") or (found and found.name == status["manager"]):
+        return found
+    return managers.of(status["manager"], paths)
+
+
 def stop(paths: StackPaths, *, uninstall: bool) -> bool:
     """Whether a manager ran anything of it."""
-    from orchestrator.edge import managers
-
-    manager = managers.remembered(paths)
+    manager = runs(paths)
     if manager is None:
         return False
     was_up = manager.stop()
@@ -166,40 +215,16 @@ def stop(paths: StackPaths, *, uninstall: bool) -> bool:
 
 def states(paths: StackPaths) -> dict[str, Any]:
     """What `status` adds: the manager, and each of its units in its own words."""
-    from orchestrator.edge import managers
-
-    manager = managers.remembered(paths)
+    manager = runs(paths)
     return {} if manager is None else {"manager": manager.name, "units": dict(manager.states())}
-
-
-def differences(plan: Plan, paths: StackPaths) -> tuple[Change, ...]:
-    """Its manager's files against what is installed: what `up` would write, and what was edited by hand."""
-    from orchestrator.core.planner.changes import Change
-    from orchestrator.edge import managers, write
-
-    refuse_others(paths)
-    before = managers.remembered(paths)
-    found = []
-    if before is not None and before.name != plan.manager:
-        found.append(Change(before.name, "remove", "it ran the stack until now"))
-    if plan.manager:
-        manager = managers.of(plan.manager, paths)
-        done = write.compare(render(plan, manager), manager.folder, manager.manifest)
-        words: dict[str, tuple[Action, str]] = dict.fromkeys(done.changed, ("write", ""))
-        words |= dict.fromkeys(done.removed, ("remove", "no longer rendered"))
-        words |= dict.fromkeys(done.unchanged, ("unchanged", ""))
-        words |= dict.fromkeys(done.edited, ("edited", "by hand: `up` stops here unless --force"))
-        found += [Change(str(manager.folder / path), *words[path]) for path in sorted(words)]
-    return tuple(found)
 
 
 def logs(paths: StackPaths, model: str | None, lines: int, *, follow: bool) -> Iterator[str] | None:
     """Of the manager's own; None where they are files of ours. model: an id; None = the gateway."""
     from orchestrator.core.planner.plan_json import plan_from_json
-    from orchestrator.edge import managers
     from orchestrator.edge.run import identity
 
-    manager = managers.remembered(paths)
+    manager = runs(paths)
     if manager is None:
         return None
     plan = plan_from_json(paths.plan.read_text()) if model is not None else None
@@ -215,10 +240,9 @@ def verb(paths: StackPaths, verb: str, model: str) -> bool:
 
     model: any of its names."""
     from orchestrator.core.planner.plan_json import plan_from_json
-    from orchestrator.edge import managers
     from orchestrator.edge.control import client as control
 
-    manager = managers.remembered(paths)
+    manager = runs(paths)
     if manager is None or not paths.plan.exists():
         return False
     plan = plan_from_json(paths.plan.read_text())

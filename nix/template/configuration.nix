@@ -5,7 +5,7 @@
   services.stack = {
     enable = true;
     user = "me";
-    # this machine: stack host --json --weights --file $(...)/stack.yaml > host.json (docs/nix.md)
+    # this machine and the sizes of its weights, as `stack host --json --weights` prints them: docs/nix.md, host.json
     host = ./host.json;
     settings = import ./stack.nix;
   };

@@ -1,5 +1,6 @@
 {
   description = "A workstation that serves its models";
+  # flake.lock is yours: `nix flake lock` makes it, `nix flake update` renews it; commit it
 
   inputs = {
     nixpkgs.url = "github:NixOS/nixpkgs/nixos-unstable";

@@ -38,24 +38,26 @@ UnusedHostOption = Annotated[Path | None, typer.Option("--host", metavar="FILE",
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.", show_default=False)]
 TargetOption = Annotated[
     str | None,
-    typer.Option("--target", help="Who runs it: systemd, systemd-system, launchd, compose; as `service` says."),
+    typer.Option("--target", help="Who runs it: systemd, systemd-system, launchd, compose, none."),
 ]
 SystemOption = Annotated[
     bool, typer.Option("--system", help="As units of the machine's systemd: --target systemd-system.")
 ]
 
 
-def manager_of(target: str | None, *, system: bool) -> Manager:
-    """Raises UsageError for what cannot run anything."""
+def manager_of(target: str | None, *, system: bool) -> Manager | None:
+    """None where nothing was said: as before, or as `service` says. Raises UsageError for what cannot run anything."""
     from orchestrator.errors import UsageError
 
     names: tuple[Manager, ...] = ("systemd", "systemd-system", "launchd", "compose")
     if system and target not in (None, "systemd", "systemd-system"):
         raise UsageError(f"--system is for systemd, not for {target}", mend="leave one of them out")
     asked = "systemd-system" if system else target
+    if asked is None:
+        return None
+    if asked == "none":
+        return ""
     for name in names:
         if name == asked:
             return name
-    if asked is not None:
-        raise UsageError(f"`up` cannot run a stack through {asked}", mend=f"one of {', '.join(names)}")
-    return ""
+    raise UsageError(f"`stack` cannot run a stack through {asked}", mend=f"one of {', '.join(names)}, none")

@@ -29,7 +29,10 @@ def plan(
     from orchestrator import pipeline
 
     manager = manager_of(target, system=system)
-    made = pipeline.make_plan(pipeline.prepare(file, host_file), force=frozenset(force or ()), manager=manager)
+    prepared = pipeline.prepare(file, host_file)
+    if manager is None:
+        manager = pipeline.asked_before(prepared) if host_file is None else ""
+    made = pipeline.make_plan(prepared, force=frozenset(force or ()), manager=manager)
     if managed is not None:  # of a build by Nix, which has declared a unit for each of these and starts what we say
         pipeline.refuse_unknown_weights(made)
         pipeline.expect_managed(made, managed.split())
@@ -48,13 +51,12 @@ def plan(
 def _print_diff(made: Plan, as_json: bool) -> None:
     from dataclasses import asdict
 
-    from orchestrator import services
+    from orchestrator import drift
     from orchestrator.core.units import show_size
-    from orchestrator.edge.diff import compare
     from orchestrator.edge.paths import StackPaths
 
     paths = StackPaths(made.name)
-    rows = (*compare(made, paths), *services.differences(made, paths))
+    rows = drift.changes(made, paths)
     if as_json:
         changed = any(row.action != "unchanged" for row in rows)
         print(json.dumps({"name": made.name, "changed": changed, "rows": [asdict(row) for row in rows]}, indent=2))
@@ -62,6 +64,8 @@ def _print_diff(made: Plan, as_json: bool) -> None:
     width = max(len(row.subject) for row in rows)
     for row in rows:
         print(f"{row.subject:<{width}}  {row.action:<9}" + (f"  {row.reason}" if row.reason else "").rstrip())
+        for line in row.lines:
+            print(f"    {line}")
     if restarts := [row for row in rows if row.action == "restart" and row.read]:
         many = "engine restarts" if len(restarts) == 1 else "engines restart"
         print(f"{len(restarts)} {many}, {show_size(sum(row.read for row in restarts))} of weights are read again")

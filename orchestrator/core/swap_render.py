@@ -14,6 +14,7 @@ import shlex
 from orchestrator.core import containers
 from orchestrator.core.launch import Attach, Container, Launch, Process, marker
 from orchestrator.core.plan import Plan
+from orchestrator.core.said import argument
 from orchestrator.core.swap_config import Config, Entry, Hooks, Matrix, OnStartup, Router, RouterSettings, Routing
 from orchestrator.core.swap_filters import Said, said
 from orchestrator.core.swap_versions import OLDEST, UNLOAD_TIMEOUT, known_version
@@ -150,7 +151,7 @@ def _macros(plan: Plan, launch: Launch) -> list[Problem]:
     of_env = {f"{name}={value}" for name, value in launch.env}
     argv = [text for text in _argv(plan, launch) if text not in of_env]
     found = []
-    if any("${" in text for text in argv):
-        found.append(Problem(path(at), f"{words}: {next(t for t in argv if '${' in t)[:80]}"))
+    if bad := [text for text in argv if "${" in text]:
+        found.append(Problem(argument(plan, launch, bad[0]), f"{words}: {bad[0][:80]}"))
     found += [Problem(path((*at, "serve", "env", name)), words) for name, value in launch.env if "${" in name + value]
     return found

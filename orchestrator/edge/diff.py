@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from orchestrator.core.planner.changes import Change, changes
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
     from orchestrator.edge.paths import StackPaths
 
 
-def compare(new: Plan, paths: StackPaths) -> tuple[Change, ...]:
-    """Reads only. A plan of another version of ours counts as none."""
+def compare(new: Plan, paths: StackPaths, others: Collection[str] = ()) -> tuple[Change, ...]:
+    """Reads only. A plan of another version of ours counts as none. others: as of `changes`."""
     status = control.status(paths)
     states = {row["id"]: row["state"] for row in status["models"]} if status is not None else None
-    old = _written(paths)
-    return changes(new, old, states, stale=bool(status and status["stale"]), anew=_anew(new, old))
+    old = written(paths)
+    return changes(new, old, states, others=others, stale=bool(status and status["stale"]), anew=_anew(new, old))
 
 
 def _anew(new: Plan, old: Plan | None) -> str:
@@ -33,7 +34,8 @@ def _anew(new: Plan, old: Plan | None) -> str:
     return ""
 
 
-def _written(paths: StackPaths) -> Plan | None:
+def written(paths: StackPaths) -> Plan | None:
+    """The plan that was written last, if this version can read it."""
     try:
         return plan_from_json(paths.plan.read_text())
     except (OSError, ValueError):

@@ -7,6 +7,7 @@ that a crash at any point leaves nothing that looks like drift.
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import json
 import os
@@ -81,6 +82,18 @@ def compare(artifacts: Iterable[Artifact], folder: Path, manifest: Path) -> Writ
     removed = [path for path in sorted(set(known) - set(wanted) - edited) if (folder / path).exists()]
     changed = sorted(set(wanted) - same - edited)
     return Written(tuple(changed), tuple(removed), tuple(sorted(same)), tuple(sorted(edited)))
+
+
+def differences(artifacts: Iterable[Artifact], folder: Path) -> dict[str, tuple[str, ...]]:
+    """By path, of files that are there and are not the same: what `write` would change, as a unified diff's lines."""
+    found = {}
+    for artifact in artifacts:
+        content = _content(folder / artifact.path)
+        if content is not None and content != artifact.text.encode():
+            before = content.decode(errors="replace").splitlines()
+            lines = difflib.unified_diff(before, artifact.text.splitlines(), n=0, lineterm="")
+            found[artifact.path] = tuple(line for line in lines if not line.startswith(("---", "+++", "@@")))
+    return found
 
 
 def replace_file(file: Path, content: bytes, mode: int = 0o644) -> None:

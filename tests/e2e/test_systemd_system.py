@@ -39,12 +39,15 @@ def stack(machine: UserManager, selftest_gguf: Path, free_port: Callable[[], int
 
 
 def typed(machine: UserManager, done: subprocess.CompletedProcess[str]) -> list[str]:
-    """Does as root what a command says that root is to type. Returns the lines."""
+    """Does what a command says that is to be typed, and as root what begins with sudo. Returns the lines."""
     assert done.returncode == 4, done.stdout + done.stderr
-    lines = [line.strip() for line in done.stderr.splitlines() if line.strip().startswith("sudo ")]
+    *lines, _ = [line.strip() for line in done.stderr.splitlines() if line.startswith("   ")]
     assert lines, done.stderr
     for line in lines:
-        machine.root("sh", "-ec", line.removeprefix("sudo "))
+        if line.startswith("sudo "):
+            machine.root("sh", "-ec", line.removeprefix("sudo "))
+        else:
+            machine.run("sh", "-ec", line)
     return lines
 
 
@@ -56,11 +59,12 @@ def units(machine: UserManager) -> list[str]:
 def test_root_types_what_it_prints_and_the_rest_is_as_ever(machine: UserManager, stack: FakeStack) -> None:
     before = tree(machine.home.path)
     lines = typed(machine, stack.cli("up", "--system"))
-    assert [line.split()[1:3] for line in lines] == [
-        ["install", "-m"],
-        ["systemctl", "daemon-reload"],
-        ["systemctl", "enable"],
-        ["systemctl", "start"],
+    assert [line.split()[:3] for line in lines] == [
+        ["cp", "-R", f"{machine.home.state}/{NAME}/pending/."],
+        ["sudo", "install", "-m"],
+        ["sudo", "systemctl", "daemon-reload"],
+        ["sudo", "systemctl", "enable"],
+        ["sudo", "systemctl", "start"],
     ]
     assert "ready at" in up(stack, "--system")
     assert "nothing to change" in up(stack, "--system")
@@ -73,11 +77,16 @@ def test_root_types_what_it_prints_and_the_rest_is_as_ever(machine: UserManager,
     assert ask(stack.url) == 200
     assert "systemd-journal" in stack.cli("logs").stderr, "a journal in memory is root's"
 
-    engine, daemon = machine.main_pid(TINY), machine.main_pid(GATEWAY)
-    machine.root("kill", "-9", str(engine), str(daemon))
+    machine.root("kill", "-9", *(str(machine.main_pid(unit)) for unit in (TINY, GATEWAY)))
     until(lambda: answers(stack.url), "not both came back")
-    refused = stack.cli("restart", "tiny")
-    assert (refused.returncode, f"sudo systemctl restart {TINY}" in refused.stderr) == (5, True), refused.stderr
+    engine = machine.main_pid(TINY)
+    assert typed(machine, stack.cli("restart", "tiny")) == [f"sudo systemctl restart {TINY}"]
+    until(lambda: machine.main_pid(TINY) not in (0, engine) and answers(stack.url), "it does not come back")
+    typed(machine, stack.cli("unload", "tiny"))
+    assert stack.cli("unload", "tiny").returncode == 0, "it is done"
+    typed(machine, stack.cli("load", "tiny"))
+    assert stack.cli("load", "tiny").returncode == 0
+    assert answers(stack.url)
 
     file = machine.home.work / "stack.yaml"
     data = json.loads(file.read_text())
@@ -87,17 +96,24 @@ def test_root_types_what_it_prints_and_the_rest_is_as_ever(machine: UserManager,
     engine = machine.main_pid(TINY)
     seen = stack.cli("plan", "--diff", "--system").stdout
     assert f"/etc/systemd/system/{GATEWAY}" in seen, seen
-    typed(machine, stack.cli("up", "--system"))
-    up(stack, "--system")
+    assert "+    " not in seen
+    assert '    +Environment="STACK_PLAN=' in seen, "what differs is shown"
+    refused = stack.cli("up")  # --system: as last time
+    serving = stack.status()["plan"]
+    machine.systemctl("restart", GATEWAY)
+    until(lambda: answers(stack.url), "the gateway does not come back")
+    assert stack.status()["plan"] == serving, "nothing was typed: the unit serves the plan that it was made for"
+    typed(machine, refused)
+    assert "as the last `up` was told" in up(stack)
     assert ask(stack.url, "wee") == 200
     assert machine.main_pid(TINY) == engine, "an alias is the gateway's"
 
     unit = f"stack-{NAME}-{slug('other')}.service"
     assert machine.main_pid(unit)
     file.write_text(json.dumps(data))
-    lines = typed(machine, stack.cli("up", "--system"))
+    lines = typed(machine, stack.cli("up"))
     assert f"sudo rm -f /etc/systemd/system/{unit}" in lines
-    assert "ready at" in up(stack, "--system")
+    assert "ready at" in up(stack)
     assert set(stack.status()["units"]) == {TARGET, GATEWAY, TINY}
     assert machine.main_pid(TINY) == engine
 
@@ -111,6 +127,29 @@ def test_root_types_what_it_prints_and_the_rest_is_as_ever(machine: UserManager,
     assert done.returncode == 0, done.stderr
     assert units(machine) == []
     assert tree(machine.home.path) == before
+
+
+def test_what_runs_is_left_alone_until_it_is_typed(machine: UserManager, stack: FakeStack) -> None:
+    """A stack that is up by itself moves to the machine's systemd, and back."""
+    up(stack)
+    engine, daemon = stack.engine_pid(), stack.daemon_pid()
+    asked = stack.cli("up", "--system")
+    assert (stack.engine_pid(), stack.daemon_pid()) == (engine, daemon)
+    assert answers(stack.url)
+    assert typed(machine, asked)[0] == "stack down"
+    assert "ready at" in up(stack, "--system")
+    assert stack.status()["manager"] == "systemd-system"
+
+    machine.systemctl("disable", TARGET)  # and no more: a mind was changed
+    assert typed(machine, stack.cli("up"))[1:] == [f"sudo systemctl enable {TARGET}"]
+    up(stack)
+
+    typed(machine, stack.cli("up", "--target", "none"))
+    typed(machine, stack.cli("up", "--target", "none"))
+    assert "ready at" in up(stack, "--target", "none")
+    assert "manager" not in stack.status() or not stack.status()["manager"]
+    assert units(machine) == []
+    assert stack.cli("down").returncode == 0
 
 
 def test_root_itself_needs_to_type_nothing(machine: UserManager, stack: FakeStack) -> None:

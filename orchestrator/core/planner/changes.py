@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,29 +15,38 @@ Action = Literal["unchanged", "start", "restart", "stop", "add", "remove", "writ
 @dataclass(frozen=True, slots=True)
 class Change:
     """add, remove: nothing is started or stopped, but the endpoint gains or loses the model. read: bytes of weights
-    that are loaded for it. write, edited: of a service manager's file."""
+    that are loaded for it. write, edited: of a service manager's file; lines: what changes in it, `-` and `+` first."""
 
     subject: str
     action: Action
     reason: str = ""
     read: int = 0
+    lines: tuple[str, ...] = ()
 
 
 RUNNING = ("starting", "ready", "draining")
 
 
 def changes(
-    new: Plan, old: Plan | None, states: Mapping[str, str] | None, *, stale: bool = False, anew: str = ""
+    new: Plan,
+    old: Plan | None,
+    states: Mapping[str, str] | None,
+    *,
+    others: Collection[str] = (),
+    stale: bool = False,
+    anew: str = "",
 ) -> tuple[Change, ...]:
     """In the new plan's order, then what goes, then the daemon. old: what was written last; states: by model, as the
-    daemon says, None = it is not running; stale: a key file changed since the daemon read it; anew: why the supervisor
+    daemon says, None = it is not running; others: models whose engine a service manager runs, daemon or not;
+    stale: a key file changed since the daemon read it; anew: why the supervisor
     itself starts anew, which takes its engines with it, "" = it does not."""
     before = {launch.model: launch for launch in old.launches} if old else {}
-    found = [_one(one, before.get(one.model), (states or {}).get(one.model), anew) for one in new.launches]
+    known = dict.fromkeys(others, "ready") | dict(states or {})
+    found = [_one(one, before.get(one.model), known.get(one.model), anew) for one in new.launches]
     kept = {launch.model for launch in new.launches}
-    for model in [*before, *(model for model in states or {} if model not in before)]:
+    for model in [*before, *(model for model in known if model not in before)]:
         if model not in kept:
-            running = (states or {}).get(model) in RUNNING
+            running = known.get(model) in RUNNING
             found.append(Change(model, "stop" if running else "remove", "no longer in stack.yaml"))
     return (*found, _daemon(new, old, states, stale))
 

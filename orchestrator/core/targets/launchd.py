@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from orchestrator.core import containers, swap_render
+from orchestrator.core import containers, said, swap_render
 from orchestrator.core.launch import Attach, Container, Launch, Process, marker
 from orchestrator.core.plan import Manager, Plan, slug
 from orchestrator.core.planner.plan_json import plan_to_json
@@ -74,7 +74,7 @@ def jobs(plan: Plan, site: Site, swap: str = "") -> tuple[dict[str, Any], ...]:
     Raises PlanError with the place of each value that launchd cannot carry.
     """
     engines = [plan.launch(model) for model in plan.managed]
-    if problems := [problem for launch in plan.launches for problem in _refused(launch, launch in engines)]:
+    if problems := [problem for launch in plan.launches for problem in _refused(plan, launch, launch in engines)]:
         raise Unsayable("launchd", problems)
     made = [_gateway(plan, site)]
     if plan.supervisor == "llama-swap":
@@ -156,7 +156,7 @@ def _job(
     return job if boot else job | {"SoftResourceLimits": {"NumberOfFiles": FILES}}
 
 
-def _refused(launch: Launch, resident: bool) -> Iterable[Problem]:
+def _refused(plan: Plan, launch: Launch, resident: bool) -> Iterable[Problem]:
     """resident: launchd starts it itself; what the gateway starts needs nothing of launchd but its secrets."""
     at = ("models", launch.model)
     if isinstance(launch.how, Attach):
@@ -169,7 +169,7 @@ def _refused(launch: Launch, resident: bool) -> Iterable[Problem]:
         return
     words = "a property list cannot hold this character"
     if bad := [word for word in launch.how.argv if BAD.search(word)]:
-        yield Problem(path(at), f"{words}: {bad[0][:80]!r}")
+        yield Problem(said.argument(plan, launch, bad[0]), f"{words}: {bad[0][:80]!r}")
     for name, value in launch.env:
         if BAD.search(name + value):
             yield Problem(path((*at, "serve", "env", name)), words)

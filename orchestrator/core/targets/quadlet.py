@@ -13,7 +13,7 @@ import re
 import shlex
 from dataclasses import dataclass
 
-from orchestrator.core import containers
+from orchestrator.core import containers, said
 from orchestrator.core.launch import Attach, Container, Launch
 from orchestrator.core.plan import Manager, Plan, slug
 from orchestrator.core.planner.plan_json import plan_to_json
@@ -217,7 +217,7 @@ def _secret(plan: Plan, kind: str, name: str) -> Secret:
 
 
 def _problems(plan: Plan) -> list[Problem]:
-    found = [problem for launch in plan.launches for problem in _launch_problems(launch)]
+    found = [problem for launch in plan.launches for problem in _launch_problems(plan, launch)]
     found += [
         Problem("endpoint.listen", f"podman publishes at addresses, and {host} is a name", "the address of that name")
         for host, _ in plan.listen
@@ -228,7 +228,7 @@ def _problems(plan: Plan) -> list[Problem]:
     return found + [Problem(at, f"podman's --secret cannot say this path: {name!r}") for at, name in bad]
 
 
-def _launch_problems(launch: Launch) -> list[Problem]:
+def _launch_problems(plan: Plan, launch: Launch) -> list[Problem]:
     how, at = launch.how, launch.source or path(("models", launch.model))
     if isinstance(how, Attach):
         return []
@@ -236,11 +236,12 @@ def _launch_problems(launch: Launch) -> list[Problem]:
         return [Problem(at, "it is a process, and quadlet runs containers only", "name an image in `engine.image`")]
     found = [] if IMAGE.fullmatch(how.image) else [Problem(at, f"this is no name of an image: {how.image!r}")]
     bad = [part for part in (*how.entrypoint, *how.argv) if UNSAYABLE.search(part)]
-    found += [Problem(at, f"a unit cannot hold this character: {part[:80]!r}") for part in bad]
+    words = "a unit cannot hold this character"
+    found += [Problem(said.argument(plan, launch, part), f"{words}: {part[:80]!r}") for part in bad]
     places = [
         path(("models", launch.model, "serve", "env", name)) for name, value in launch.env if UNSAYABLE.search(value)
     ]
-    found += [Problem(place, "a unit cannot hold this character") for place in places]
+    found += [Problem(place, words) for place in places]
     paths = [part for mount in how.mounts for part in mount[:2] if not _sayable(part)]
     return found + [Problem(at, f"podman's --volume cannot say this path: {part!r}") for part in paths]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from orchestrator.edge.paths import StackPaths
@@ -30,10 +32,18 @@ class _Connection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
+def _socket(paths: StackPaths) -> Path:
+    """Where it is; else where the daemon said that it put it: its environment may have had another runtime folder."""
+    if not paths.socket.exists():
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return Path(json.loads(paths.daemon.read_text())["socket"])
+    return paths.socket
+
+
 def _open(
     paths: StackPaths, method: str, path: str, body: dict[str, Any] | None, timeout: float | None
 ) -> http.client.HTTPResponse:
-    connection = _Connection(str(paths.socket), timeout)
+    connection = _Connection(str(_socket(paths)), timeout)
     try:
         headers = {"Content-Type": "application/json", "Connection": "close"}
         connection.request(method, path, json.dumps(body) if body is not None else None, headers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from orchestrator.edge.write import replace_file
 
@@ -36,21 +36,34 @@ def of(name: Name, paths: StackPaths) -> ServiceManager:
     raise PlanError(f"`up` does not drive {name}", mend=f"stack render {name} --out DIR, and install what it writes")
 
 
-def remember(name: Name, paths: StackPaths, *, declared: tuple[str, ...] = ()) -> None:
-    """declared: the units' names (the gateway's first) where not we but somebody else wrote them."""
-    replace_file(paths.manager, json.dumps({"manager": name, "declared": declared}).encode())
+def remember(name: Name, paths: StackPaths, *, asked: bool = False, declared: tuple[str, ...] = ()) -> None:
+    """asked: by `--target`, and not by stack.yaml; declared: the units' names (the gateway's first) where not we but
+    somebody else wrote them."""
+    replace_file(paths.manager, json.dumps({"manager": name, "asked": asked, "declared": declared}).encode())
+
+
+def asked(paths: StackPaths) -> Name:
+    """The manager that was asked for last time, which a stack.yaml without `service` does not name; "" for none."""
+    found = _read(paths)
+    name: Name = found["manager"] if found.get("asked") else ""
+    return name
 
 
 def remembered(paths: StackPaths) -> ServiceManager | None:
     """The manager that runs this stack: `up` handed it over, or somebody else's units serve it. None for none."""
-    try:
-        found = json.loads(paths.manager.read_text())
-        name, declared = found["manager"], tuple(found.get("declared", ()))
-    except (OSError, ValueError, KeyError):
-        return None
+    found = _read(paths)
+    name, declared = found["manager"], tuple(found.get("declared", ()))
     if declared:
         return _declared(name, paths, declared)
     return of(name, paths) if name else None
+
+
+def _read(paths: StackPaths) -> dict[str, Any]:
+    try:
+        found = json.loads(paths.manager.read_text())
+        return {"manager": "", **found}
+    except (OSError, ValueError, TypeError):
+        return {"manager": ""}
 
 
 def _declared(name: Name, paths: StackPaths, units: tuple[str, ...]) -> ServiceManager | None:

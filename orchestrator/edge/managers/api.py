@@ -44,9 +44,15 @@ class ServiceManager(Protocol):
         """The rendered files with their paths relative to `folder`."""
         ...
 
+    def pending(self, artifacts: tuple[Artifact, ...]) -> tuple[str, ...]:
+        """Lines for a shell: what somebody else (root) has to do first, () where we may do it all or it is done.
+        Touches nothing that runs. Raises EngineError."""
+        ...
+
     def apply(self, artifacts: tuple[Artifact, ...], say: Say, *, force: bool = False) -> Applied:
         """Installs what the target rendered, and starts, restarts and ends what must be; returns without waiting for
-        readiness. A second time it changes nothing. Raises Drift (before anything is touched), EngineError."""
+        readiness. A second time it changes nothing. Raises PlanError where something is pending, Drift (before
+        anything is touched), EngineError."""
         ...
 
     def stop(self) -> bool:

@@ -16,7 +16,6 @@ from orchestrator.core.plan import Manager as Name
 from orchestrator.core.plan import Plan
 from orchestrator.core.target import Artifact
 from orchestrator.core.targets.compose import GATEWAY, IMAGE
-from orchestrator.edge import site
 from orchestrator.edge.managers import compose_image, compose_project
 from orchestrator.edge.managers.api import Applied, Say
 from orchestrator.edge.paths import StackPaths
@@ -56,6 +55,9 @@ class Compose:
 
     def installed(self, artifacts: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
         return tuple(replace(one, path=one.path.removeprefix("compose/")) for one in artifacts)
+
+    def pending(self, artifacts: tuple[Artifact, ...]) -> tuple[str, ...]:
+        return ()
 
     def apply(self, artifacts: tuple[Artifact, ...], say: Say, *, force: bool = False) -> Applied:
         wanted = compose_project.services(next(one.text for one in artifacts if one.path == FILE))
@@ -101,8 +103,8 @@ class Compose:
     def remove(self) -> None:
         with docker_api.daemon() as client:
             compose_project.stop(client, self._project, containers.STOP)
-            compose_project.remove_volumes(client, self._project)
-            compose_image.remove(client, f"{IMAGE}:{site.here(self._paths.name).version}")
+            docker_api.remove_volumes(client, f"{compose_project.PROJECT}={self._project}")
+            compose_image.remove(client, IMAGE)
         write((), self.folder, self.manifest, force=True)
         self.manifest.unlink(missing_ok=True)
         if self.folder.is_dir() and not any(self.folder.iterdir()):

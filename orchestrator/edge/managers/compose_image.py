@@ -58,12 +58,10 @@ def ensure(client: Any, tag: str, say: Callable[[str], None]) -> None:
         _forget(client, before.id)
 
 
-def remove(client: Any, tag: str) -> None:
-    """If we made it, and no container of another stack uses it."""
-    from docker.errors import ImageNotFound
-
-    with contextlib.suppress(ImageNotFound):
-        if SOURCES in client.images.get(tag).labels:
+def remove(client: Any, name: str) -> None:
+    """Every version that we made, unless a container of another stack uses it."""
+    for image in client.images.list(name, filters={"label": SOURCES}):
+        for tag in image.tags:
             _forget(client, tag)
 
 

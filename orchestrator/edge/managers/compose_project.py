@@ -157,16 +157,6 @@ def _remove_network(network: Any) -> None:
         raise EngineError(f"the network {network.name} cannot be removed: {error.explanation}") from error
 
 
-def remove_volumes(client: Any, project: str) -> None:
-    from docker.errors import APIError
-
-    for volume in client.volumes.list(filters={"label": f"{PROJECT}={project}"}):
-        try:
-            volume.remove()
-        except APIError as error:
-            raise EngineError(f"the volume {volume.name} cannot be removed: {error.explanation}") from error
-
-
 def make_folder(path: Path) -> None:
     """Of control sockets: for its user alone."""
     path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
-from orchestrator.core.plan import slug
-from orchestrator.core.targets.launchd import GATEWAY, label
+from orchestrator.core.targets.launchd import label
 from orchestrator.edge.managers.api import ServiceManager
+from orchestrator.edge.managers.parts import part
 from orchestrator.edge.run import logs
 from orchestrator.errors import PlanError
 
@@ -35,11 +34,16 @@ class Declared:
     def installed(self, artifacts: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
         self.refuse()
 
+    def pending(self, artifacts: tuple[Artifact, ...]) -> tuple[str, ...]:
+        self.refuse()
+
     def apply(self, artifacts: tuple[Artifact, ...], say: Say, *, force: bool = False) -> Applied:
         self.refuse()
 
     def stop(self) -> bool:
-        self.refuse()
+        """Raises PlanError: it would come back with the next login, or at once."""
+        stop = f"systemctl --user stop 'stack-{self._stack}-*'" if self.name == "systemd" else "launchctl bootout"
+        self.refuse(f"until then: {stop}")
 
     def remove(self) -> None:
         self.refuse()
@@ -57,15 +61,12 @@ class Declared:
         if self.name != "launchd":
             yield from self._inner.logs(model, lines, follow=follow)
             return
-        name = label(self._stack, slug(model) if model is not None else GATEWAY)
-        file = Path.home() / "Library" / "Logs" / f"{name}.log"  # nix/module/launchd.nix
+        file = logs.declared(label(self._stack, part(model)))
         yield from logs.tail(file, lines)
         if follow:
             yield from logs.follow(file)
 
-    def refuse(self) -> NoReturn:
-        """Raises PlanError (exit 4)."""
+    def refuse(self, now: str = "status, logs, load, unload and restart work") -> NoReturn:
+        """Raises PlanError (exit 4). now: what can be done besides."""
         text = f"the {self.name} units of the stack {self._stack} were declared elsewhere (by Nix), and are not ours"
-        raise PlanError(
-            text, mend="change that configuration and switch to it; status, logs, load, unload, restart work"
-        )
+        raise PlanError(text, mend=f"change that configuration and switch to it ({now})")

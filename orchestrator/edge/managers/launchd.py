@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import os
 import plistlib
+import shlex
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from orchestrator.core.launch import Process
 from orchestrator.core.plan import Manager as Name
-from orchestrator.core.plan import Plan, slug
+from orchestrator.core.plan import Plan
 from orchestrator.core.target import Artifact
 from orchestrator.core.targets.launchd import EXIT_GATEWAY, GATEWAY, SWAP, label, log_name
 from orchestrator.edge import site
 from orchestrator.edge.managers.api import Applied, Say
 from orchestrator.edge.managers.launchctl import Domain
-from orchestrator.edge.managers.staging import TYPED, stage, sudo
+from orchestrator.edge.managers.parts import part
+from orchestrator.edge.managers.staging import TYPED, refuse, stage, sudo
 from orchestrator.edge.paths import StackPaths
 from orchestrator.edge.run import logs
 from orchestrator.edge.write import compare, expect, listed, refuse_drift, write
@@ -88,9 +90,8 @@ class Launchd:
         changed = _labels((*done.changed, *done.edited))
         gone = tuple(name for name in place.labels() if name not in wanted and place.holds(name))
         self._paths.logs.mkdir(parents=True, exist_ok=True)  # launchd makes the files and not their folder
+        refuse(self.pending(artifacts), "install")
         self._leave(self._agents if place is self._daemons else self._daemons, say)
-        if place is self._daemons and not self._root:
-            self._ask(artifacts, changed, gone)
         for name in (*gone, *changed):
             if place.domain.job(name) is not None:
                 say(f"stopping {name}")
@@ -111,24 +112,31 @@ class Launchd:
             self._stop(place)
             self._remove(place)
 
-    def _ask(self, artifacts: tuple[Artifact, ...], changed: tuple[str, ...], gone: tuple[str, ...]) -> None:
-        """Daemons are root's to install. Raises PlanError with what to type, unless that has been done."""
+    def pending(self, artifacts: tuple[Artifact, ...]) -> tuple[str, ...]:
+        """Daemons are root's to install."""
         place, staged = self._place, self._paths.state / "launchd"
+        if place is self._agents or self._root:
+            return ()
+        done = compare(artifacts, place.folder, place.manifest)
         wanted = _labels(artifact.path for artifact in artifacts)
+        changed = _labels((*done.changed, *done.edited))
+        gone = tuple(name for name in place.labels() if name not in wanted and place.holds(name))
         missing = [name for name in wanted if place.domain.job(name) is None]
         anew = [name for name in reversed(wanted) if name in changed or name in missing]
         if not anew and not gone:
-            return
+            return ()
         stage(artifacts, staged)
         expect(artifacts, place.manifest)
-        lines = [line for name in gone for line in (*self._out(name), sudo("rm", "-f", place.file(name)))]
+        agents = [name for name in self._agents.labels() if self._agents.domain.job(name) is not None]
+        lines = [shlex.join(("launchctl", "bootout", f"{self._agents.domain.target}/{name}")) for name in agents]
+        lines += [line for name in gone for line in (*self._out(name), sudo("rm", "-f", place.file(name)))]
         for name in anew:
             lines += [] if name in missing else [sudo("launchctl", "bootout", f"system/{name}")]
             new = staged / f"{name}.plist"
             lines.append(sudo("install", "-m", "644", "-o", "root", "-g", "wheel", new, place.file(name)))
             lines.append(sudo("launchctl", "enable", f"system/{name}"))
             lines.append(sudo("launchctl", "bootstrap", "system", place.file(name)))
-        raise PlanError("a stack that starts with the Mac is root's to install", details=lines, mend=TYPED)
+        return tuple(lines)
 
     def _out(self, name: str) -> tuple[str, ...]:
         words = ("bootout", "disable") if self._daemons.domain.job(name) is not None else ("disable",)
@@ -142,8 +150,7 @@ class Launchd:
         names = place.labels()
         running = [name for name in names if place.domain.job(name) is not None]
         if place is self._daemons and running and not self._root:
-            lines = [line for name in running for line in self._out(name)]
-            raise PlanError("a stack that starts with the Mac is root's to stop", details=lines, mend=TYPED)
+            refuse(tuple(line for name in running for line in self._out(name)), "stop")
         if place is self._agents or self._root:
             for name in names:
                 place.domain.disable(name)
@@ -159,8 +166,7 @@ class Launchd:
         names = place.labels()
         left = [place.file(name) for name in names if place.file(name).exists()]
         if place is self._daemons and left and not self._root:
-            lines = [sudo("rm", "-f", file) for file in left]
-            raise PlanError("a stack that starts with the Mac is root's to remove", details=lines, mend=TYPED)
+            refuse(tuple(sudo("rm", "-f", file) for file in left), "remove")
         if place is self._agents or self._root:
             for name in names:  # launchd remembers that it was disabled: another stack of that name should start
                 place.domain.enable(name)
@@ -188,11 +194,15 @@ class Launchd:
 
     def verb(self, verb: str, model: str | None) -> None:
         place, name = self._place, self._name(model)
+        loaded = place.domain.job(name) is not None
         if place is self._daemons and not self._root:
+            if verb != "restart" and loaded == (verb == "load"):
+                return
             words = {"load": "bootstrap system", "unload": "bootout", "restart": "kickstart -k"}[verb]
             what = place.file(name) if verb == "load" else f"system/{name}"
-            raise EngineError(f"{name} is root's to {verb}", mend=sudo("launchctl", *words.split(), what))
-        loaded = place.domain.job(name) is not None
+            mend = "type this instead" if verb == "restart" else TYPED
+            line = sudo("launchctl", *words.split(), what)
+            raise PlanError(f"{name} is root's to {verb}", details=(line,), mend=mend)
         if verb == "unload":
             place.domain.unload(name, patience=PATIENCE)
         elif not loaded:
@@ -209,7 +219,7 @@ class Launchd:
             yield from logs.follow(file)
 
     def _name(self, model: str | None) -> str:
-        return label(self._paths.name, slug(model) if model is not None else GATEWAY)
+        return label(self._paths.name, part(model))
 
     def _log(self, name: str) -> Path:
         return self._paths.logs / log_name(name.removeprefix(label(self._paths.name, "")))

@@ -8,14 +8,16 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.edge.managers.staging import TYPED, stage, sudo
-from orchestrator.edge.managers.systemd import Systemd, Todo
+from orchestrator.edge.managers.api import Applied
+from orchestrator.edge.managers.staging import TYPED, refuse, stage, sudo
+from orchestrator.edge.managers.systemd import Systemd
 from orchestrator.edge.write import expect, write
-from orchestrator.errors import EngineError, PlanError
+from orchestrator.errors import PlanError
 
 if TYPE_CHECKING:
     from orchestrator.core.plan import Manager, Plan
     from orchestrator.core.target import Artifact
+    from orchestrator.edge.managers.api import Say
     from orchestrator.edge.paths import StackPaths
 
 UNITS = Path("/etc/systemd/system")
@@ -42,53 +44,71 @@ class Machine(Systemd):
             raise PlanError(text, mend="the same command without sudo: it prints what root is to type")
         return ()
 
-    def _may(self, artifacts: tuple[Artifact, ...], todo: Todo) -> bool:
-        """Raises PlanError with what root is to type."""
+    def pending(self, artifacts: tuple[Artifact, ...]) -> tuple[str, ...]:
         if self._root:
-            return True
+            return ()
+        todo = self._todo(artifacts)
         gone = [name for name in todo.gone if (self.folder / name).exists()]
-        if not (todo.stale or gone or todo.down):
-            write(artifacts, self.folder, self.manifest)  # they are there as they should be: what is gone is forgotten
-            return False
         lines = [self._sudo("stop", *gone, *todo.again)] if gone or todo.again else []
         lines += [sudo("rm", "-f", *(self.folder / name for name in gone))] if gone else []
         if todo.stale:
             files = stage(artifacts, self._staged)
             expect(artifacts, self.manifest)
             lines += [sudo("install", "-m", "644", "-o", "root", "-g", "root", "-t", self.folder, *files)]
-        lines += [self._sudo("daemon-reload"), self._sudo("enable", todo.target)]
-        lines += [self._sudo("start", todo.target, *todo.down)]
-        raise PlanError("units of the machine's systemd are root's to install", details=lines, mend=TYPED)
+        lines += [self._sudo("daemon-reload")] if gone or todo.stale else []
+        lines += [] if self._enabled(todo.target) else [self._sudo("enable", todo.target)]
+        lines += [self._sudo("reset-failed", *todo.failed)] if todo.failed else []
+        lines += [self._sudo("start", todo.target, *todo.down)] if todo.down else []
+        return tuple(lines)
+
+    def apply(self, artifacts: tuple[Artifact, ...], say: Say, *, force: bool = False) -> Applied:
+        if self._root:
+            return super().apply(artifacts, say, force=force)
+        refuse(self.pending(artifacts), "install")
+        write(artifacts, self.folder, self.manifest)  # they are there as they should be: what is gone is forgotten
+        return Applied()
 
     def stop(self) -> bool:
         """Raises PlanError with what root is to type."""
         if self._root:
             return super().stop()
         running = [name for name, state in self._ask.states(self._units()).items() if state.up]
-        enabled = [name for name in self._units() if (self.folder / f"{self.wanted_by}.wants" / name).is_symlink()]
-        if not running and not enabled:
-            return False
+        enabled = [name for name in self._units() if self._enabled(name)]
         lines = [self._sudo("disable", *enabled)] if enabled else []
         lines += [self._sudo("stop", *running)] if running else []
-        raise PlanError("units of the machine's systemd are root's to stop", details=lines, mend=TYPED)
+        refuse(tuple(lines), "stop")
+        return False
 
     def remove(self) -> None:
         """Raises PlanError with what root is to type."""
-        left = [self.folder / name for name in self._units() if (self.folder / name).exists()]
-        if left and not self._root:
-            lines = [sudo("rm", "-f", *left), self._sudo("daemon-reload")]
-            raise PlanError("units of the machine's systemd are root's to remove", details=lines, mend=TYPED)
-        shutil.rmtree(self._staged, ignore_errors=True)
         if self._root:
             super().remove()
+            return
+        found = self._ask.states(self._units())
+        left = [self.folder / name for name in found if (self.folder / name).exists()]
+        failed = [name for name, state in found.items() if state.active == "failed"]
+        lines = [self._sudo("reset-failed", *failed)] if failed else []
+        lines += [sudo("rm", "-f", *left), self._sudo("daemon-reload")] if left else []
+        refuse(tuple(lines), "remove")
+        shutil.rmtree(self._staged, ignore_errors=True)
         self.manifest.unlink(missing_ok=True)
 
     def verb(self, verb: str, model: str | None) -> None:
+        """Raises PlanError with what root is to type; `load` and `unload` find it done afterwards."""
+        unit = self._unit(model)
+        state = self._ask.states([unit])[unit]
+        done = {"load": state.up, "unload": not state.up}.get(verb, False)
         if self._root:
             super().verb(verb, model)
+        if self._root or done:
             return
         word = {"load": "start", "unload": "stop"}.get(verb, verb)
-        raise EngineError(f"{self._unit(model)} is root's to {word}", mend=self._sudo(word, self._unit(model)))
+        failed = (self._sudo("reset-failed", unit),) if state.active == "failed" else ()
+        mend = "type this instead" if verb == "restart" else TYPED
+        raise PlanError(f"{unit} is root's to {word}", details=(*failed, self._sudo(word, unit)), mend=mend)
+
+    def _enabled(self, target: str) -> bool:
+        return (self.folder / f"{self.wanted_by}.wants" / target).is_symlink()
 
     def _sudo(self, *words: str) -> str:
         return sudo(*self._ask.words, *words)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orchestrator.core.target import Artifact
 from orchestrator.edge.write import replace_file
+from orchestrator.errors import PlanError
 
 TYPED = "type these, then the same `stack` command again"
 
@@ -15,6 +16,12 @@ TYPED = "type these, then the same `stack` command again"
 def sudo(*words: str | Path) -> str:
     """A line for a shell."""
     return shlex.join(("sudo", *map(str, words)))
+
+
+def refuse(lines: tuple[str, ...], to: str) -> None:
+    """Raises PlanError (exit 4) if there are any. to: `install`, `stop`, `remove`."""
+    if lines:
+        raise PlanError(f"units of the whole machine are root's to {to}", details=lines, mend=TYPED)
 
 
 def stage(artifacts: Iterable[Artifact], folder: Path) -> tuple[Path, ...]:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from orchestrator.core.plan import Manager, slug
-from orchestrator.core.systemd_units import GATEWAY, SWAP, unit_name
+from orchestrator.core.plan import Manager
+from orchestrator.core.systemd_units import unit_name
 from orchestrator.core.target import Artifact
 from orchestrator.edge import site
 from orchestrator.edge.managers.api import Applied, Say
+from orchestrator.edge.managers.parts import part
 from orchestrator.edge.managers.systemd_ask import Systemctl
-from orchestrator.edge.run import identity
 from orchestrator.edge.write import compare, listed, refuse_drift, write
 from orchestrator.errors import EngineError, PlanError
 
@@ -29,13 +29,15 @@ LINGER = Path("/var/lib/systemd/linger")
 @dataclass(frozen=True, slots=True)
 class Todo:
     """What `up` has to do, by unit files' names. gone: ours, and not rendered any more; again: up, and another text by
-    now; down: services that do not run, once `again` are stopped; stale: whether any file is to be written."""
+    now; down: services that do not run, once `again` are stopped; stale: whether any file is to be written;
+    failed: given up."""
 
     target: str
     gone: tuple[str, ...]
     again: tuple[str, ...]
     down: tuple[str, ...]
     stale: bool
+    failed: tuple[str, ...] = ()
 
 
 class Systemd:
@@ -66,13 +68,14 @@ class Systemd:
     def installed(self, artifacts: tuple[Artifact, ...]) -> tuple[Artifact, ...]:
         return tuple(Artifact(a.path.removeprefix(f"{self.name}/"), a.text, a.mode, a.notes) for a in artifacts)
 
+    def pending(self, artifacts: tuple[Artifact, ...]) -> tuple[str, ...]:
+        return ()
+
     def apply(self, artifacts: tuple[Artifact, ...], say: Say, *, force: bool = False) -> Applied:
         """What changes is stopped first: after a crash anywhere here the next `up` finds it down, and goes on."""
         if not force:
             refuse_drift(artifacts, self.folder, self.manifest)
         todo = self._todo(artifacts)
-        if not self._may(artifacts, todo):
-            return Applied()
         if todo.gone or todo.again:
             say(f"systemd stops {', '.join((*todo.gone, *todo.again))}")
         self._end(todo.gone)
@@ -87,10 +90,6 @@ class Systemd:
         self._ask.tell("start", "--", todo.target, *todo.down)
         return Applied(tuple(name.removesuffix(".service") for name in todo.down), todo.gone)
 
-    def _may(self, artifacts: tuple[Artifact, ...], todo: Todo) -> bool:
-        """Whether we are to do it; False where nothing is left to do."""
-        return True
-
     def _todo(self, artifacts: tuple[Artifact, ...]) -> Todo:
         wanted = {artifact.path for artifact in artifacts}
         services = sorted(name for name in wanted if name.endswith(".service"))
@@ -104,6 +103,7 @@ class Systemd:
             again=tuple(name for name, state in states.items() if state.up and name in stale),
             down=tuple(name for name, state in states.items() if not state.up or name in stale),
             stale=bool(stale),
+            failed=tuple(name for name, state in states.items() if state.active == "failed"),
         )
 
     def stop(self) -> bool:
@@ -122,7 +122,7 @@ class Systemd:
         wants = self.folder / f"{self.wanted_by}.wants"
         for name in found:  # `disable` does this, but not for a target whose own file is gone
             (wants / name).unlink(missing_ok=True)
-        for folder in (wants, self.folder, self.folder.parent):
+        for folder in () if self.system else (wants, self.folder, self.folder.parent):
             with contextlib.suppress(OSError):  # others have theirs there
                 folder.rmdir()
         if found:
@@ -159,9 +159,7 @@ class Systemd:
         return self._ask.journal(self._unit(model), lines, follow=follow)
 
     def _unit(self, model: str | None) -> str:
-        """model: identity.SWAP means llama-swap itself."""
-        what = GATEWAY if model is None else SWAP if model == identity.SWAP else slug(model)
-        return f"{unit_name(self._stack, what)}.service"
+        return f"{unit_name(self._stack, part(model))}.service"
 
     def _units(self) -> tuple[str, ...]:
         """File names of what is installed, the target's too."""

@@ -11,8 +11,6 @@ from orchestrator.edge.host import detect_docker
 from orchestrator.edge.run import docker_api, identity
 from orchestrator.errors import EngineError, PlanError
 
-IN_USE = 409
-
 
 def refuse(plan: Plan) -> None:
     """Raises PlanError where docker, or an image that the plan needs, is not there. Nothing is pulled: an engine's
@@ -51,15 +49,8 @@ def remove_volumes(stack: str) -> None:
     """Those that a stack made and no container uses."""
     if not docker_api.any_left(stack, "volumes"):
         return
-    from docker.errors import APIError
-
     with docker_api.daemon() as client:
-        for volume in client.volumes.list(filters={"label": f"{containers.STACK}={stack}"}):
-            try:
-                volume.remove()
-            except APIError as error:
-                if error.status_code != IN_USE:
-                    raise EngineError(f"the volume {volume.name} cannot be removed: {error.explanation}") from error
+        docker_api.remove_volumes(client, f"{containers.STACK}={stack}")
 
 
 def sweep_tries(stack: str) -> None:

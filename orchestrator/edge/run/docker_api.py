@@ -24,6 +24,8 @@ PING = 10
 """Seconds for a sign of life, likewise."""
 NO_GPUS = ("could not select device driver", "cdi device", "from cdi", "nvidia-container-cli")
 GPU_MEND = "install nvidia-container-toolkit, `sudo nvidia-ctk runtime configure --runtime=docker`, restart docker"
+IN_USE = 409
+"""docker's answer where a container still uses what was to be removed."""
 START = "start docker (`sudo systemctl start docker`, Docker Desktop, colima)"
 
 
@@ -72,6 +74,18 @@ def _short(error: BaseException) -> str:
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     return (getattr(error, "strerror", None) or str(error))[:200]
+
+
+def remove_volumes(client: Any, label: str) -> None:
+    """Those with this label that no container uses, of whatever stack. Raises EngineError."""
+    from docker.errors import APIError
+
+    for volume in client.volumes.list(filters={"label": label}):
+        try:
+            volume.remove()
+        except APIError as error:
+            if error.status_code != IN_USE:
+                raise EngineError(f"the volume {volume.name} cannot be removed: {error.explanation}") from error
 
 
 def ours(client: Any, stack: str) -> list[Any]:

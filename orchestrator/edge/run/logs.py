@@ -21,6 +21,11 @@ def path_of(folder: Path, model: str) -> Path:
     return folder / f"{slug(model)}.log"
 
 
+def declared(name: str) -> Path:
+    """Where Nix has launchd write: it makes no folder (nix/module/launchd.nix). name: the job's label."""
+    return Path.home() / "Library" / "Logs" / f"{name}.log"
+
+
 def opened(path: Path) -> BinaryIO:
     """The log, to be inherited. Raises EngineError when it cannot be written (a full disk, a read-only folder)."""
     try:

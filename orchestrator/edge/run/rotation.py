@@ -11,8 +11,8 @@ import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from orchestrator.core.plan import Plan
-from orchestrator.core.targets.launchd import GATEWAY, SWAP, log_name
+from orchestrator.core.plan import Plan, slug
+from orchestrator.core.targets.launchd import GATEWAY, SWAP, label, log_name
 from orchestrator.edge.run import logs
 
 PAUSE = 60.0
@@ -22,9 +22,10 @@ def files(plan: Plan, folder: Path) -> tuple[Path, ...]:
     """Of this plan's jobs, () without launchd. Other engines' logs are rotated when they start."""
     if plan.manager != "launchd":
         return ()
-    return tuple(folder / log_name(what) for what in (GATEWAY, SWAP)) + tuple(
-        logs.path_of(folder, model) for model in plan.managed
-    )
+    ours = [folder / log_name(what) for what in (GATEWAY, SWAP)]
+    ours += [logs.path_of(folder, model) for model in plan.managed]
+    names = (GATEWAY, SWAP, *map(slug, plan.managed))
+    return (*ours, *(logs.declared(label(plan.name, name)) for name in names))
 
 
 async def keep_small(found: Sequence[Path], pause: float = PAUSE) -> None:

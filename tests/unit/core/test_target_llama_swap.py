@@ -119,7 +119,10 @@ def test_a_macro_in_a_users_value_is_refused_with_its_place() -> None:
     plan = planned(stack({"m": local(serve={"unchecked_args": ["--x", "${HOME}"], "env": {"A": "${env.B}"}})}))
     with pytest.raises(PlanError) as caught:
         config(plan)
-    assert [problem.where for problem in caught.value.problems] == ["models.m", "models.m.serve.env.A"]
+    assert [problem.where for problem in caught.value.problems] == [
+        "models.m.serve.unchecked_args.1",
+        "models.m.serve.env.A",
+    ]
 
 
 def test_a_secret_is_named_never_held() -> None:

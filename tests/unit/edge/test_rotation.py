@@ -15,7 +15,9 @@ def test_the_logs_of_launchds_jobs_and_of_no_others(tmp_path: Path) -> None:
     plan = plan_of(*launches, name="t")
     assert rotation.files(plan, tmp_path) == ()
     found = rotation.files(replace(plan, manager="launchd"), tmp_path)
-    assert [file.name for file in found] == ["daemon.log", "llama-swap.log", f"{slug('r')}.log"]
+    assert [file.name for file in found[:3]] == ["daemon.log", "llama-swap.log", f"{slug('r')}.log"]
+    nix = Path.home() / "Library" / "Logs"
+    assert found[3:] == tuple(nix / f"stack-t-{what}.log" for what in ("gateway", "llama-swap", slug("r")))
 
 
 async def _until(small: Path, watching: asyncio.Task[None]) -> None:
