@@ -7,15 +7,18 @@ import json
 import os
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from orchestrator.core import containers
+from orchestrator.edge.run import docker_api
 from tests import dockers, gateway_images
 from tests.dockers import SMI, Dockerd
 from tests.homes import Cli
@@ -26,6 +29,7 @@ pytestmark = [pytest.mark.component("docker", "compose", "llama-server"), pytest
 STACK = apart("comp", "other")
 ENGINE = containers.name(STACK, "selftest")
 GATEWAY = f"stack-{STACK}-gateway"
+FETCH = "import urllib.request; print(urllib.request.urlopen('{url}', timeout=10).read().decode())"
 SLOW = 400
 """Seconds: the gateway's image is built on the first `up`."""
 
@@ -115,6 +119,10 @@ def test_forty_turns_through_the_containers_and_a_second_up_changes_nothing(line
     assert (status["ready"], status["manager"], status["models"][0]["owner"]) == (True, "compose", "compose")
     line.forty_clean_turns()
     line.openai_client()
+    with docker.client() as client:  # as the companions do
+        url = line.url.replace("127.0.0.1", "gateway")
+        asked = client.containers.get(ENGINE).exec_run([dockers.PYTHON, "-c", FETCH.format(url=f"{url}/models")])
+    assert (asked.exit_code, b'"selftest"' in asked.output) == (0, True), asked.output
     until(lambda: health(docker, ENGINE) == "running healthy")
     until(lambda: health(docker, GATEWAY) == "running healthy")
     assert "nothing to change" in up(line.cli)
@@ -197,6 +205,62 @@ def test_a_key_is_a_secret_of_compose_and_nowhere_else(
     assert "endpoint.keys.team" in done.stderr
     assert "{file: PATH}" in done.stderr
     assert cli("down").returncode == 0
+
+
+def test_beyond_loopback_it_is_published_with_a_key_only(cli: Cli, write: Callable[..., int], docker: Dockerd) -> None:
+    port = write()
+    outside = next(
+        address.address
+        for name, addresses in psutil.net_if_addrs().items()
+        for address in addresses
+        if address.family == socket.AF_INET and name != "lo"
+    )
+    write(top={"endpoint": {"listen": f"0.0.0.0:{port}"}})
+    refused = cli("up", "--target", "compose")
+    assert (refused.returncode, "endpoint.listen" in refused.stderr) == (3, True), refused.stderr
+    assert docker.containers(STACK) == []
+    file = cli.home.work / "team.key"
+    file.write_text("sk-outside\n")
+    file.chmod(0o600)
+    write(top={"endpoint": {"listen": f"0.0.0.0:{port}", "keys": {"team": {"file": str(file)}}}})
+    up(cli)
+    url = f"http://{outside}:{port}/v1"
+    assert (chat(url, "selftest").status_code, chat(url, "selftest", "sk-outside").status_code) == (401, 200)
+    assert cli("down").returncode == 0
+
+
+def test_what_is_half_there_is_uninstalled_and_without_docker_nothing_is_lost(
+    cli: Cli, write: Callable[..., int], docker: Dockerd
+) -> None:
+    write()
+    up(cli)
+    state = cli.home.state / STACK
+    docker.stop()
+    away = cli("down", "--uninstall")
+    assert (away.returncode, "docker does not answer" in away.stderr) == (5, True), away.stderr
+    assert (state / "plan.json").exists()
+    docker.start()
+    with docker.client() as client:
+        client.containers.get(GATEWAY).remove(force=True)
+    (state / "artifacts" / "compose" / "compose.yaml").unlink()
+    done = cli("down", "--uninstall")
+    assert done.returncode == 0, done.stderr
+    assert not state.exists()
+    assert docker.containers(STACK) == []
+    with docker.client() as client:
+        assert [one.name for one in client.networks.list() if STACK in one.name] == []
+
+
+def test_a_volume_that_another_container_uses_stays(docker: Dockerd, based: Dockerd) -> None:
+    """Stacks share the volume of vLLM's compiled code."""
+    with docker.client() as client:
+        client.volumes.create("shared", labels={"stack.test": "yes"})
+        user = client.containers.create(dockers.IMAGE, "none", volumes={"shared": {"bind": "/v"}})
+        docker_api.remove_volumes(client, "stack.test=yes")
+        assert [one.name for one in client.volumes.list()] == ["shared"]
+        user.remove()
+        docker_api.remove_volumes(client, "stack.test=yes")
+        assert client.volumes.list() == []
 
 
 def test_an_engine_that_ends_again_and_again_is_an_error_at_once(

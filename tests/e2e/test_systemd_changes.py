@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 from typing import Any
 
 import psutil
@@ -92,6 +93,27 @@ def test_the_plan_says_which_files_differ(systemd_stack: Make, systemd_user: sys
     with (systemd_user.home.path / ".config/systemd/user" / TINY).open("a") as unit:
         unit.write("Nice=5\n")
     assert rows(made)[TINY] == "edited"
+
+
+def test_the_plan_knows_what_runs_without_a_gateway(systemd_stack: Make, systemd_user: systemds.UserManager) -> None:
+    made = systemd_stack()
+    up(made)
+    systemd_user.systemctl("stop", GATEWAY)
+    rows = {row["subject"]: row["action"] for row in json.loads(made.cli("plan", "--diff", "--json").stdout)["rows"]}
+    assert (rows["tiny"], rows["gateway"]) == ("unchanged", "start")
+    up(made)
+
+
+def test_a_taken_port_of_an_engine_is_named_before_anything_is_started(
+    systemd_stack: Make, systemd_user: systemds.UserManager
+) -> None:
+    made = systemd_stack()
+    with socket.create_server(("127.0.0.1", made.engine_port)):
+        done = made.cli("up")
+        assert (done.returncode, f"port {made.engine_port} for model tiny is taken by" in done.stderr) == (5, True)
+        assert not systemd_user.main_pid(GATEWAY)
+    up(made)
+    assert answers(made.url)
 
 
 def test_up_that_is_interrupted_leaves_nothing_running(systemd_stack: Make, systemd_user: systemds.UserManager) -> None:

@@ -72,6 +72,14 @@ def test_llama_swap_as_a_unit_starts_what_is_on_demand(
     systemd_user.systemctl("restart", GATEWAY)
     until(lambda: answers(line.url, "onmodel"), "the gateway did not come back")
     assert (pids(), systemd_user.main_pid(GATEWAY) != gateway) == (before, True)
+    resident = pids()[1]
+    systemd_user.kill_9(systemd_user.main_pid(SWAP))
+    until(lambda: systemd_user.main_pid(SWAP) not in (0, before[0]), "systemd did not start llama-swap again")
+    until(lambda: answers(line.url, "onmodel"), "the new llama-swap does not start it")
+    after = line.status()["models"]
+    assert after[0]["pid"] == resident, "the resident is systemd's"
+    engines = [one for one in systemd_cli.home.processes() if f"{NAME}/onmodel/" in one.environ().get("STACK_RUN", "")]
+    assert len({one.pid for one in engines if one.parent() not in engines}) == 1, "what the killed one left is ended"
     if systemd_user.journal:
         assert systemd_cli("logs", "onmodel").stdout.strip(), "llama-swap's output"
 
