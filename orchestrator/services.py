@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ ANSWER_S = 90.0
 """For a gateway to answer its control socket after its manager has started it: an image's first start is slow."""
 
 
+PENDING = "pending"
+"""Folder in a stack's state: what `up` would have written, while root has something to type first."""
 SOON_S = 10.0
 """For one that its manager has started already, before its ports are taken for somebody else's."""
 
@@ -62,6 +65,7 @@ def bring_up(plan: Plan, paths: StackPaths, say: Say, watch: Callable[..., Any],
     retire(paths, say, keep=plan.manager)
     try:
         pipeline.install(plan, paths, force=force)
+        shutil.rmtree(paths.state / PENDING, ignore_errors=True)
         managers.remember(plan.manager, paths, asked=plan.stack.service == "none")
         applied = manager.apply(artifacts, say, force=force)
         if running is not None and not fresh and running["stale"] and not applied.started:
@@ -80,13 +84,17 @@ def _to_type(plan: Plan, paths: StackPaths, running: Mapping[str, Any] | None, l
     import shlex
 
     from orchestrator import pipeline
+    from orchestrator.edge import managers
     from orchestrator.edge.managers.staging import TYPED
     from orchestrator.errors import PlanError
 
-    staged = paths.state / "pending"
+    staged = paths.state / PENDING
     pipeline.install(plan, paths, force=True, into=staged)
     first = [shlex.join(("cp", "-R", f"{staged}/.", str(paths.state)))]
-    if running is not None and running["manager"] != plan.manager:
+    before = managers.remembered(paths)
+    others = {running["manager"]} if running is not None else set()
+    others |= {before.name} if before is not None else set()
+    if others - {plan.manager}:
         first.insert(0, "stack down")
     text = "units of the whole machine are root's to install; nothing has been changed yet"
     return PlanError(text, details=(*first, *lines), mend=TYPED)
@@ -94,16 +102,19 @@ def _to_type(plan: Plan, paths: StackPaths, running: Mapping[str, Any] | None, l
 
 def _check_engine_ports(plan: Plan, manager: ServiceManager) -> None:
     """Raises PortTaken where an engine that its manager does not run could not listen: it would be given up after
-    some tries, without a word of who is there."""
+    some tries, without a word of who is there. Of containers docker says it."""
+    from orchestrator.core.launch import Process
     from orchestrator.edge.run import identity, ports
 
-    idle = [plan.launch(model) for model in plan.managed if manager.why(model)]
-    busy = [launch for launch in idle if launch.port is not None and not ports.free(launch.port)]
+    launches = [plan.launch(model) for model in plan.managed]
+    wanted = {one.model: one.port for one in launches if isinstance(one.how, Process)}
+    if plan.supervisor == "llama-swap":
+        wanted[identity.SWAP] = plan.swap_port
+    busy = {model: port for model, port in wanted.items() if port is not None and not ports.free(port)}
     ours = {one.pid for one in identity.find(plan.name)} if busy else set()
-    for launch in busy:
-        assert launch.port is not None
-        if ports.holder(launch.port).pid not in ours:
-            raise ports.taken(launch.port, f"model {launch.model}")
+    for model, port in busy.items():
+        if manager.why(model) and ports.holder(port).pid not in ours:
+            raise ports.taken(port, "llama-swap" if model == identity.SWAP else f"model {model}")
 
 
 def _soon(paths: StackPaths) -> dict[str, Any] | None:

@@ -16,10 +16,11 @@ def waiting(text: str, *, after: float = 0) -> Iterator[None]:
 
     console = Console(stderr=True)
     if not console.is_terminal:
-        line = threading.Timer(after, print, (f"{text} ...",), {"file": sys.stderr})
-        line.start()
-        if not after:
-            line.join()
+        line = threading.Timer(after, _say, (text,))
+        if after:
+            line.start()
+        else:
+            _say(text)
         try:
             yield
         finally:
@@ -29,3 +30,7 @@ def waiting(text: str, *, after: float = 0) -> Iterator[None]:
     with Progress(*columns, console=console, transient=True) as progress:
         progress.add_task(text, total=None)
         yield
+
+
+def _say(text: str) -> None:
+    print(f"{text} ...", file=sys.stderr, flush=True)

@@ -144,6 +144,10 @@ def test_a_killed_engine_comes_back_and_a_new_alias_changes_the_gateway_alone(
     killed = ids(docker)
     assert {name: key for name, (key, _) in killed.items()} == {name: key for name, (key, _) in before.items()}
     write(aliases=["little"])
+    rows = {row["subject"]: row for row in json.loads(line.cli("plan", "--diff", "--json").stdout)["rows"]}
+    (file,) = (row for subject, row in rows.items() if subject.endswith("compose.yaml"))
+    assert (rows["selftest"]["action"], rows["gateway"]["action"], file["action"]) == ("unchanged", "restart", "write")
+    assert file["lines"], "what differs in it"
     up(line.cli)
     after = ids(docker)
     assert after[ENGINE] == killed[ENGINE]

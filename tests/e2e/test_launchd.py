@@ -109,6 +109,9 @@ def test_a_new_alias_starts_the_gateway_alone_and_a_new_flag_the_engine(
     data = json.loads(file.read_text())
     data["models"]["tiny"]["aliases"] = ["wee"]
     file.write_text(json.dumps(data))
+    rows = {row["subject"]: row["action"] for row in json.loads(run(stack, "plan", "--diff", "--json"))["rows"]}
+    written = [Path(subject).name for subject, action in rows.items() if action == "write"]
+    assert (rows["tiny"], rows["gateway"], written) == ("unchanged", "restart", [f"{GATEWAY}.plist"])
     run(stack, *UP)
     after = pids(launchd)
     assert after[TINY] == before[TINY]

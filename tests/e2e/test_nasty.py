@@ -116,6 +116,17 @@ def test_the_command_line_says_where_a_macro_is(stack_cli: Cli) -> None:
     assert "models.m.serve.env.A: `${` would be a macro of llama-swap" in done.stderr
 
 
+@pytest.mark.parametrize("target", ["systemd", "systemd-system"])
+def test_the_command_line_says_what_a_unit_cannot_hold(stack_cli: Cli, target: str) -> None:
+    shape = {"sources": {"command": {"cmd": ["srv", "${PORT}"]}}, "memory": {"weights": "1MiB"}}
+    stack = {"version": 1, "models": {"m": shape | {"serve": {"env": {"A": "a\u0001"}}, "residency": "resident"}}}
+    (stack_cli.home.work / "stack.yaml").write_text(json.dumps(stack))
+    done = stack_cli("render", target, "--out", "made")
+    assert done.returncode == 3, done.stdout
+    assert "models.m.serve.env.A: a unit's environment cannot hold this character" in done.stderr
+    assert not (stack_cli.home.work / "made").exists()
+
+
 @contextmanager
 def under_systemd(home: Home, unit: str, text: str) -> Iterator[None]:
     """A unit, started by a real systemd of that home's user."""
