@@ -60,4 +60,4 @@ def manager_of(target: str | None, *, system: bool) -> Manager | None:
     for name in names:
         if name == asked:
             return name
-    raise UsageError(f"`stack` cannot run a stack through {asked}", mend=f"one of {', '.join(names)}, none")
+    raise UsageError(f"`up` cannot run a stack through {asked}", mend=f"one of {', '.join(names)}, none")

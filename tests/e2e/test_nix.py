@@ -68,6 +68,7 @@ def test_nix_run(nix: Nix) -> None:
 
 
 @pytest.mark.component("mlx-lm")
+@pytest.mark.parametrize("nix", ["nix"], indirect=True)
 def test_nix_run_up(nix: Nix, stack_cli: Cli, free_port: Callable[[], int]) -> None:
     """A whole stack from the package alone: the daemon is the package's too."""
     package = nix.built(f"flake.packages.{HERE}.stack", system=HERE)

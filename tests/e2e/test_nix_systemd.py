@@ -31,6 +31,7 @@ def unit_text(unit: Mapping[str, Any]) -> str:
     return section("Unit", unit["unitConfig"]) + section("Service", unit["serviceConfig"]) + told + wanted
 
 
+@pytest.mark.parametrize("nix", ["nix"], indirect=True)
 def test_the_units_of_nixos(
     nix: Nix, systemd_user: UserManager, systemd_cli: Cli, free_port: Callable[[], int]
 ) -> None:
