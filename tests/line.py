@@ -29,20 +29,9 @@ class Line:
     url: str
 
     @classmethod
-    def up(
-        cls,
-        cli: Cli,
-        port: int,
-        backend: str,
-        source: Path,
-        supervisor: str,
-        *,
-        top: Mapping[str, Any] | None = None,
-        timeout: float = 240,
-        **model: Any,
-    ) -> Line:
-        """top: further keys of stack.yaml; timeout: seconds for `up`."""
-        line = cls.write(cli, port, backend, source, supervisor, top=top, **model)
+    def up(cls, cli: Cli, *where: Any, timeout: float = 240, **model: Any) -> Line:
+        """As `write`, and up within that many seconds."""
+        line = cls.write(cli, *where, **model)
         done = cli("up", timeout=timeout)
         assert done.returncode == 0, done.stdout + done.stderr
         return line
@@ -59,7 +48,7 @@ class Line:
         top: Mapping[str, Any] | None = None,
         **model: Any,
     ) -> Line:
-        """The stack.yaml alone."""
+        """The stack.yaml alone. top: further keys of it."""
         made = {"sources": {backend: {"path": str(source)}}, "roles": ["default"], "serve": {"concurrency": 4}} | model
         stack = {
             "version": 1,
